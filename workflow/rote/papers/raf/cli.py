@@ -1,5 +1,6 @@
 """`rote raf <verb>`: the Rules-and-Facts model, and its theory as an instrument."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,12 +38,15 @@ def solve(
     kappa: Annotated[
         float | None, typer.Option(help="Random features per dimension; default: the kernel limit.")
     ] = None,
+    weight: Annotated[
+        float, typer.Option(help="Of a fact in the loss, or how often it is stated.")
+    ] = 1.0,
 ) -> None:
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.papers.raf import point
 
     learner = point.learner(gamma, mu1, mustar, kernel, kappa)
-    result = point.solve(loss, alpha, eps, lam, learner)
+    result = point.solve(loss, alpha, eps, lam, replace(learner, weight=weight))
     typer.echo(result)
     if not result.converged:
         raise typer.Exit(1)
@@ -67,6 +71,10 @@ Kernels = Annotated[
 Widths = Annotated[
     str | None,
     typer.Option(help="Random features per dimension; default: the kernel limit.", metavar="AXIS"),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Of a fact in the loss, or how often it is stated.", metavar="AXIS"),
 ]
 Out = Annotated[
     Path | None,
@@ -105,13 +113,14 @@ def grid(
     mustar: Rest = None,
     kernel: Kernels = None,
     kappa: Widths = None,
+    weight: Weights = None,
     out: Out = None,
     figure: Picture = None,
 ) -> None:
     """Solve the theory on a whole grid: both errors, order parameters, the Bayes-optimal error."""
     from rote.papers.raf import instruments
 
-    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa)
+    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa, weight)
     frame = instruments.grid(loss, {"alpha": alpha, "eps": eps}, lam, learners)
     _put(frame, out, figure, instruments.ERRORS)
 
@@ -127,13 +136,14 @@ def optimum(
     mustar: Rest = None,
     kernel: Kernels = None,
     kappa: Widths = None,
+    weight: Weights = None,
     out: Out = None,
     figure: Picture = None,
 ) -> None:
     """The best ridge of a kernel, or kernel and ridge, that forget at most a share of the facts."""
     from rote.papers.raf import instruments
 
-    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa)
+    learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa, weight)
     fixed = {"alpha": alpha, "eps": eps, "forget": forget}
     _put(instruments.optima(loss, fixed, learners), out, figure, instruments.ERRORS)
 
@@ -172,6 +182,9 @@ def simulate(
         bool, typer.Option("--true", help="The kernel itself, no model of it.")
     ] = False,
     kappa: Annotated[float | None, typer.Option(help="Random features per dimension.")] = None,
+    weight: Annotated[
+        float, typer.Option(help="Of a fact in the loss, or how often it is stated.")
+    ] = 1.0,
     d: Annotated[int, typer.Option(help="Dimension.", min=2)] = 200,
     replicates: Annotated[int, typer.Option(help="Training sets.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of all random streams.", min=0)] = 1,
@@ -181,7 +194,7 @@ def simulate(
     from rote.papers.raf import instruments
     from rote.papers.raf.simulation import RafProblem
 
-    learner = instruments.SimulatedLearner(gamma, kernel, true, kappa).resolved()
+    learner = instruments.SimulatedLearner(gamma, kernel, true, kappa, weight).resolved()
     problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=d)
     frame = instruments.simulated(learner, problem, replicates, seed)
     typer.echo(instruments.compared(frame))

@@ -1,6 +1,7 @@
 """Theory: the curves and phase diagrams of the figures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -51,6 +52,7 @@ class LearnerCurve(NamedTuple):
     lam: Values
     gamma: Values = np.nan  # kernel angle; NaN for random features and their limit
     kappa: Values = np.nan  # NaN is the kernel limit
+    weight: Values = 1.0  # of facts
     kernel: str | None = None  # instead of gamma
 
     def errors(self, point: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -60,6 +62,7 @@ class LearnerCurve(NamedTuple):
             learner = raf.Learner.of_kernel(self.kernel, kappa)
         else:
             learner = raf.Learner.at_angle(point["gamma"], kappa)
+        learner = replace(learner, weight=point["weight"])
         s = raf.solve(self.loss, point["alpha"], point["eps"], point["lam"], learner)
         return {"e_gen": s.e_gen, "e_mem": s.e_mem, "converged": s.converged}
 
@@ -75,6 +78,7 @@ class BayesCurve(NamedTuple):
     lam: Values = np.nan
     gamma: Values = np.nan
     kappa: Values = np.nan
+    weight: Values = 1.0
 
     def errors(self, point: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Columns of the table at these points."""
@@ -96,13 +100,14 @@ def curves(options: settings.RafTheory) -> pd.DataFrame:
         *features(options),
         *phase_alpha(options),
         *phase_angle(options),
+        *weights(options),
     ]
     return pd.concat([solve(curve) for curve in drawn], ignore_index=True)
 
 
 def solve(curve: Curve) -> pd.DataFrame:
     """The rows of one curve."""
-    names = ("alpha", "eps", "lam", "gamma", "kappa")
+    names = ("alpha", "eps", "lam", "gamma", "kappa", "weight")
     arrays = np.broadcast_arrays(*(np.asarray(getattr(curve, name), float) for name in names))
     point = {name: array.ravel() for name, array in zip(names, arrays, strict=True)}
     labels = {"figure": curve.figure, "series": curve.series, "loss": curve.loss}
@@ -300,6 +305,34 @@ def phase_angle(options: settings.RafTheory) -> list[Curve]:
             gamma=gamma,
         )
         for loss in LOSSES
+    ]
+
+
+WEIGHTED_ANGLES = (0.0, 20.0, 45.0)
+WEIGHTED_RIDGE = 0.5
+WEIGHTS = (4.0, 16.0)  # that are simulated, too
+
+
+def weighted(loss: str, gamma: float) -> str:
+    """A learner whose facts are stated several times."""
+    return f"{loss}, {gamma:g}°"
+
+
+def weights(options: settings.RafTheory) -> list[Curve]:
+    """Facts that are stated several times, at one ridge."""
+    stated = np.union1d(np.geomspace(1, 64, options.curve), WEIGHTS)
+    return [
+        LearnerCurve(
+            figure="weights",
+            series=weighted(loss, gamma),
+            loss=loss,
+            alpha=ALPHA,
+            eps=options.eps,
+            lam=WEIGHTED_RIDGE,
+            gamma=gamma,
+            weight=stated,
+        )
+        for gamma, loss in product(WEIGHTED_ANGLES, LOSSES)
     ]
 
 

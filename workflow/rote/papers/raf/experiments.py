@@ -1,5 +1,6 @@
 """Finite size: verification against theory, true kernels, separability."""
 
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -138,13 +139,21 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
 
 
 def _extensions(eps: float, replicates: int) -> list[SimulatedRow]:
-    """Interpolators, other activations, and widths on both sides of κ_c."""
+    """Interpolators, other activations, repeated facts, and widths on both sides of κ_c."""
     pairs = [("interpolators", INTERPOLATORS), ("activations", ACTIVATED)]
     simulated = []
     for figure, cases in pairs:
         for problem, learner in cases:
             series = f"{problem.loss} {learner.label}"
             simulated.append(SimulatedRow(figure, series, problem, learner, replicates))
+    cases = [(0.0, weight) for weight in curves.WEIGHTS] + [(45.0, curves.WEIGHTS[0])]
+    for (gamma, weight), loss in product(cases, curves.LOSSES):
+        learner = replace(at_angle(gamma), weight=weight) if gamma else KernelModel(weight=weight)
+        problem = RafProblem(
+            loss=loss, alpha=curves.ALPHA, eps=eps, lam=curves.WEIGHTED_RIDGE, d=200
+        )
+        series = curves.weighted(loss, gamma)
+        simulated.append(SimulatedRow("weights", series, problem, learner, replicates))
     sign = raf.Learner.of_kernel("sign")
     width = float(raf.memory_width("square", WIDTH_ALPHA, eps, sign))
     for series, factor in WIDTH_FACTORS.items():
@@ -240,6 +249,7 @@ def verify(options: settings.RafSimulation, eps: float, seed: int) -> pd.DataFra
             "row": number,
             "gamma": row.learner.gamma,
             "kappa": row.learner.kappa,
+            "weight": getattr(row.learner, "weight", 1.0),
             "e_gen_theory": theory.e_gen,
             "e_mem_theory": theory.e_mem,
             "e_rule_theory": theory.e_rule,

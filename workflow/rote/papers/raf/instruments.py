@@ -1,6 +1,7 @@
 """The theory as an instrument: grids, optima, widths and simulations, as tables."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from rote.theory import axes, raf
 BEST = "best"  # in the place of a ridge: the one that generalizes best
 SERIES = "learner"  # column with the names of what is compared
 ERRORS = {"e_gen": "generalization error", "e_mem": "memorization error"}
-PARAMETERS = ("alpha", "eps", "lam", "gamma", "mu1", "mustar", "kappa", "forget")
+PARAMETERS = ("alpha", "eps", "lam", "gamma", "mu1", "mustar", "kappa", "weight", "forget")
 
 
 class LearnerAxes(NamedTuple):
@@ -35,6 +36,14 @@ class LearnerAxes(NamedTuple):
     mustar: str | None = None
     kernel: str | None = None
     kappa: str | None = None
+    weight: str | None = None  # of facts
+
+    def widths_and_weights(self) -> dict[str, np.ndarray]:
+        """The axes that do not describe the kernel, of those that are given."""
+        stated = {"kappa": self.kappa, "weight": self.weight}
+        return {
+            name: axes.parse(f"--{name}", text) for name, text in stated.items() if text is not None
+        }
 
 
 class _Geometry(NamedTuple):
@@ -42,7 +51,7 @@ class _Geometry(NamedTuple):
 
     name: str
     axes: dict[str, np.ndarray]
-    learner: Callable[[dict[str, np.ndarray], np.ndarray | None], raf.Learner]
+    learner: Callable[[dict[str, np.ndarray]], raf.Learner]
 
 
 def _geometries(stated: LearnerAxes) -> Iterator[_Geometry]:
@@ -65,12 +74,14 @@ def _geometries(stated: LearnerAxes) -> Iterator[_Geometry]:
         yield _Geometry(name, {"mu1": mu1, "mustar": mustar}, _of_parts)
 
 
-def _of_parts(point: dict[str, np.ndarray], kappa: np.ndarray | None) -> raf.Learner:
-    return raf.Learner(point["mu1"], point["mustar"], kappa)
+def _of_parts(point: dict[str, np.ndarray]) -> raf.Learner:
+    weight = point.get("weight", 1.0)
+    return raf.Learner(point["mu1"], point["mustar"], point.get("kappa"), weight)
 
 
-def _of_angle(point: dict[str, np.ndarray], kappa: np.ndarray | None) -> raf.Learner:
-    return raf.Learner.at_angle(point["gamma"], kappa)
+def _of_angle(point: dict[str, np.ndarray]) -> raf.Learner:
+    learner = raf.Learner.at_angle(point["gamma"], point.get("kappa"))
+    return replace(learner, weight=point.get("weight", 1.0))
 
 
 def kernel(text: str) -> raf.DotProductKernel:
@@ -106,12 +117,11 @@ def grid(
     shared = {name: axes.parse(f"--{name}", text) for name, text in fixed.items()}
     if lam != BEST:
         shared["lam"] = axes.parse("--lam", lam)
-    if learners.kappa is not None:
-        shared["kappa"] = axes.parse("--kappa", learners.kappa)
+    shared |= learners.widths_and_weights()
     parts = []
     for loss, geometry in product(losses.split(","), list(_geometries(learners))):
         point = axes.points(shared | geometry.axes)
-        learner = geometry.learner(point, point.get("kappa"))
+        learner = geometry.learner(point)
         if lam == BEST:
             best = raf.best_ridge(loss, point["alpha"], point["eps"], learner, forget)
             point["lam"] = np.where(np.isnan(best.lam), np.inf, best.lam)
@@ -137,6 +147,7 @@ def _rows(loss: str, name: str, point: dict[str, np.ndarray], learner: raf.Learn
         "mu1": learner.mu1,
         "mustar": learner.mustar,
         "kappa": point.get("kappa", np.nan),
+        "weight": learner.weight,
     }
     columns |= {name: np.where(reached, number, np.nan) for name, number in numbers.items()}
     columns["converged"] = solution.converged & reached
@@ -166,9 +177,8 @@ def optima(losses: str, fixed: dict[str, str], learners: LearnerAxes) -> pd.Data
         InputError: naming the option and what is allowed.
     """
     shared = {name: axes.parse(f"--{name}", text) for name, text in fixed.items()}
-    if learners.kappa is not None:
-        shared["kappa"] = axes.parse("--kappa", learners.kappa)
-    angles = learners._replace(kappa=None) == LearnerAxes()
+    shared |= learners.widths_and_weights()
+    angles = learners._replace(kappa=None, weight=None) == LearnerAxes()
     geometries = [] if angles else list(_geometries(learners))
     parts = []
     for loss in losses.split(","):
@@ -176,19 +186,22 @@ def optima(losses: str, fixed: dict[str, str], learners: LearnerAxes) -> pd.Data
             parts.append(_over_angles(loss, axes.points(shared)))
         for geometry in geometries:
             point = axes.points(shared | geometry.axes)
-            learner = geometry.learner(point, point.get("kappa"))
+            learner = geometry.learner(point)
             best = raf.best_ridge(loss, point["alpha"], point["eps"], learner, point["forget"])
             parts.append(_optimum(f"{loss}, {geometry.name}", point, best))
     return pd.concat(parts, ignore_index=True)
 
 
 def _over_angles(loss: str, point: dict[str, np.ndarray]) -> pd.DataFrame:
+    one = np.ones_like(point["alpha"])
+    kappas, weights = point.get("kappa", np.inf * one), point.get("weight", one)
     parts = []
-    for kappa in np.unique(point.get("kappa", [np.nan])):
-        mask = point["kappa"] == kappa if "kappa" in point else np.full(len(point["alpha"]), True)
+    for kappa, weight in np.unique(np.stack([kappas, weights]), axis=1).T:
+        mask = (kappas == kappa) & (weights == weight)
         part = {name: values[mask] for name, values in point.items()}
-        width = None if np.isnan(kappa) else float(kappa)
-        best = raf.best_kernel(loss, part["alpha"], part["eps"], part["forget"], width)
+        width = None if np.isinf(kappa) else float(kappa)
+        given = part["alpha"], part["eps"], part["forget"]
+        best = raf.best_kernel(loss, *given, kappa=width, weight=float(weight))
         parts.append(_optimum(f"{loss}, best kernel", part, best))
     return pd.concat(parts, ignore_index=True)
 
@@ -196,6 +209,7 @@ def _over_angles(loss: str, point: dict[str, np.ndarray]) -> pd.DataFrame:
 def _optimum(name: str, point: dict[str, np.ndarray], best: raf.Optimum) -> pd.DataFrame:
     columns = {SERIES: name, "loss": name.split(",")[0]}
     columns |= {key: point.get(key, np.nan) for key in ("alpha", "eps", "forget", "kappa")}
+    columns["weight"] = point.get("weight", 1.0)
     columns |= best._asdict()
     columns["e_bayes"] = _bayes(point["alpha"], point["eps"])
     return pd.DataFrame(columns)
@@ -240,6 +254,7 @@ class SimulatedLearner(NamedTuple):
     kernel: str | None = None
     true: bool = False  # the kernel itself, not the model with its μ1 and μ⋆
     kappa: float | None = None
+    weight: float = 1.0  # of facts
 
     def resolved(self) -> RafLearner:
         """The learner. Raises InputError for two descriptions, or an unknown name."""
@@ -248,13 +263,16 @@ class SimulatedLearner(NamedTuple):
         if self.kappa is not None:
             if self.gamma is not None or self.true:
                 raise InputError("random features take --kernel, the name of their activation")
-            return RandomFeatures(self.kappa, self.kernel or "sign")
+            return RandomFeatures(self.kappa, self.kernel or "sign", self.weight)
         if self.true:
+            if self.weight != 1:
+                raise InputError("--weight is not simulated with --true; leave one of them out")
             return TrueKernel(self.kernel or "rbf")
         if self.kernel is not None:
-            return KernelModel(*kernel(self.kernel).geometry)
+            return KernelModel(*kernel(self.kernel).geometry, self.weight)
         angle = np.radians(self.gamma or 0.0)
-        return KernelModel(float(np.cos(angle)), float(np.sin(angle)) if self.gamma else 0.0)
+        mustar = float(np.sin(angle)) if self.gamma else 0.0
+        return KernelModel(float(np.cos(angle)), mustar, self.weight)
 
 
 def simulated(learner: RafLearner, problem: RafProblem, replicates: int, seed: int) -> pd.DataFrame:

@@ -65,6 +65,26 @@ def widths_exchanged(tables: Tables) -> Tables:
     return replaced(tables, simulations=table.assign(series=series))
 
 
+def facts_stated_once(tables: Tables) -> Tables:
+    """Every fact is stated once, whatever the weight in the table (curves)."""
+    table = tables["curves"]
+    weighted = table["figure"] == "weights"
+    once = table[weighted & (table["weight"] == 1)].set_index("series")
+    errors = {
+        name: table[name].where(~weighted, table["series"].map(once[name]))
+        for name in ("e_gen", "e_mem")
+    }
+    return replaced(tables, curves=table.assign(**errors))
+
+
+def kernel_as_linear(tables: Tables) -> Tables:
+    """The linear learner and the kernel of 45 degrees are exchanged (curves)."""
+    table = tables["curves"]
+    weighted = table["figure"] == "weights"
+    gamma = table["gamma"].where(~weighted, table["gamma"].replace({0.0: 45.0, 45.0: 0.0}))
+    return replaced(tables, curves=table.assign(gamma=gamma))
+
+
 def images_at_chance(tables: Tables, rng: np.random.Generator) -> Tables:
     """Learners of real images answer at random, whatever eta and ridge (real)."""
     table = tables["real"]

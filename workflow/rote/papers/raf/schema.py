@@ -9,7 +9,7 @@ _NONE = "not a parameter of this learner"
 class RafCurves(Table):
     """One point of a theory curve or phase diagram."""
 
-    KEY = ("figure", "series", "alpha", "eps", "lam", "gamma", "kappa")
+    KEY = ("figure", "series", "alpha", "eps", "lam", "gamma", "kappa", "weight")
     figure: str = column("figure it belongs to")
     series: str = column("curve within the figure")
     loss: str = column("square, hinge or bayes")
@@ -18,6 +18,7 @@ class RafCurves(Table):
     lam: float = column("ridge", nan=_NONE)
     gamma: float = column("kernel angle", "degrees", nan=_NONE)
     kappa: float = column("features per dimension p/d", nan=_NONE)
+    weight: float = column("of a fact in the sum of losses, where a rule has 1")
     e_gen: float = column("generalization error", nan=_LOST)
     e_mem: float = column(
         "memorization error", nan="the fixed point did not converge, or Bayes (facts not modelled)"
@@ -39,7 +40,7 @@ class RafSimulations(Table):
 
     KEY = ("figure", "series", "row", "replicate")
     figure: str = column(
-        "verification, bayes, interpolators, activations, width, or the figure of a marker"
+        "verification, bayes, interpolators, activations, width, weights, or that of a marker"
     )
     series: str = column("series within the figure, or the learner")
     row: int = column("row within the figure")
@@ -49,6 +50,7 @@ class RafSimulations(Table):
     lam: float = column("ridge", nan=_NONE)
     gamma: float = column("kernel angle", "degrees", nan=_NONE)
     kappa: float = column("features per dimension", nan=_NONE)
+    weight: float = column("how often a fact is stated")
     d: int = column("dimension")
     replicate: int = column("replicate")
     e_gen: float = column("generalization error")

@@ -92,37 +92,61 @@ class DualFit(NamedTuple):
 class LossMachine(NamedTuple):
     """How the learners of one loss are trained; None where this is not implemented."""
 
-    model: Callable[[np.ndarray, np.ndarray, float, float], ModelFit]  # B (n, d), y, λ, μ⋆²
+    # B (n, d), y, λ, μ⋆², weights of the rows (n,)
+    model: Callable[[np.ndarray, np.ndarray, float, float, np.ndarray], ModelFit]
     features: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None  # B, y, λ -> w
     dual: Callable[[np.ndarray, np.ndarray, float], DualFit] | None  # K (n, n), y, λ
 
 
-def _square_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+def _square_model(
+    B: np.ndarray, y: np.ndarray, lam: float, noise: float, weight: np.ndarray
+) -> ModelFit:
     if lam + noise == 0:
         w = solvers.min_norm(B, y)
         return ModelFit(w, sign(B @ w) != y)
-    w = solvers.ridge(B, y, lam + noise)
-    output = y - lam * (y - B @ w) / (lam + noise)  # f = y − λa, a = (y − z)/(λ + μ⋆²)
+    # the envelope of ρ(y − f)²/2 is (y − z)²/2 over 1/ρ + V⋆, V⋆ = μ⋆²/λ; an interpolator has no ρ
+    bare = lam / weight if lam > 0 else np.zeros(len(y))
+    root = 1 / np.sqrt(bare + noise)
+    w = solvers.ridge(B * root[:, None], y * root, 1.0)
+    output = y - bare * (y - B @ w) / (bare + noise)
     return ModelFit(w, sign(output) != y)
 
 
-def _hinge_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+def _hinge_model(
+    B: np.ndarray, y: np.ndarray, lam: float, noise: float, weight: np.ndarray
+) -> ModelFit:
     rows = B * y[:, None]
     if lam == 0:
         w = solvers.squared_hinge(rows, noise) if noise > 0 else solvers.hard_margin(rows)
         return ModelFit(w, np.zeros(len(y), bool))
     v_star = noise / lam
-    w = solvers.huberized(rows, lam, v_star) if v_star > 0 else solvers.hinge(rows, lam)
-    return ModelFit(w, y * (B @ w) < -v_star)
+    if v_star > 0:
+        w = solvers.huberized(rows, lam, v_star, weight=weight)
+    else:
+        w = solvers.hinge(_stated(rows, weight), lam)
+    return ModelFit(w, y * (B @ w) < -v_star * weight)
 
 
-def _logistic_model(B: np.ndarray, y: np.ndarray, lam: float, noise: float) -> ModelFit:
+def _logistic_model(
+    B: np.ndarray, y: np.ndarray, lam: float, noise: float, weight: np.ndarray
+) -> ModelFit:
     if noise != 0:
         raise InputError("loss must be square or hinge for mustar > 0, given 'logistic'")
     if lam == 0:
         raise InputError("lam must be > 0 for the logistic loss, given 0")
-    w = solvers.logistic(B * y[:, None], lam)
+    w = solvers.logistic(_stated(B * y[:, None], weight), lam)
     return ModelFit(w, y * (B @ w) < 0)
+
+
+def _stated(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Every row as often as it is stated. Raises InputError for weights that are not whole."""
+    times = np.round(weight)
+    if (times < 1).any() or (times != weight).any():
+        raise InputError(
+            "weight of facts must be a whole number ≥ 1 where learners are trained on repeated "
+            f"rows (hinge and logistic loss without μ⋆, features), given {weight.max():g}"
+        )
+    return np.repeat(rows, times.astype(int), axis=0)
 
 
 def _square_features(B: np.ndarray, y: np.ndarray, lam: float) -> np.ndarray:
@@ -171,6 +195,7 @@ class KernelModel:
 
     mu1: float = 1.0
     mustar: float = 0.0
+    weight: float = 1.0  # of a fact in the sum of losses
     kappa = np.nan
 
     @property
@@ -181,7 +206,7 @@ class KernelModel:
     @property
     def label(self) -> str:
         """Its name in figures."""
-        return f"kernel, γ = {self.gamma:.1f}°" if self.mustar else "linear"
+        return (f"kernel, γ = {self.gamma:.1f}°" if self.mustar else "linear") + _times(self.weight)
 
     def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
         """Train on one fresh training set and measure both errors."""
@@ -215,11 +240,12 @@ class KernelModel:
         """
         train = _trainer(loss, "model", "a linear learner or kernel")
         B = self.mu1 / np.sqrt(sample.X.shape[1]) * sample.X
-        return train(B, sample.y, lam, self.mustar**2)
+        weight = np.where(sample.facts, self.weight, 1.0)
+        return train(B, sample.y, lam, self.mustar**2, weight)
 
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
-        return _predicted(problem, raf.Learner(self.mu1, self.mustar))
+        return _predicted(problem, raf.Learner(self.mu1, self.mustar, weight=self.weight))
 
 
 @dataclass(frozen=True)
@@ -286,6 +312,7 @@ class RandomFeatures:
 
     kappa: float
     activation: str = "sign"  # of raf.ACTIVATIONS
+    weight: float = 1.0  # how often a fact is stated
     test_rows: int = 4000
     gamma = np.nan
 
@@ -298,7 +325,7 @@ class RandomFeatures:
     def label(self) -> str:
         """Its name in figures."""
         name = "random" if self.activation == "sign" else self.activation
-        return f"{name} features, κ = {self.kappa:g}"
+        return f"{name} features, κ = {self.kappa:g}{_times(self.weight)}"
 
     def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
         """Train on one fresh training set and measure both errors."""
@@ -315,7 +342,10 @@ class RandomFeatures:
             return raf.ACTIVATIONS[self.activation](fields) / np.sqrt(p)
 
         B = features(sample.X)
-        w = _trainer(problem.loss, "features", "random features")(B, sample.y, problem.lam)
+        weight = np.where(sample.facts, self.weight, 1.0)
+        rows = _stated(np.column_stack([B, sample.y]), weight)
+        train = _trainer(problem.loss, "features", "random features")
+        w = train(rows[:, :-1], rows[:, -1], problem.lam)
         fresh = rng.normal(size=(self.test_rows, problem.d))
         wrong = sign(features(fresh) @ w) != sign(fresh @ sample.teacher)
         return LearnerErrors(float(wrong.mean()), *_lost(sign(B @ w) != sample.y, sample))
@@ -323,9 +353,9 @@ class RandomFeatures:
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """Both errors in the proportional limit."""
         ridge = max(problem.lam, NO_RIDGE)
-        return _predicted(
-            problem._replace(lam=ridge), raf.Learner.of_kernel(self.activation, self.kappa)
-        )
+        geometry = raf.named(self.activation).geometry
+        learner = raf.Learner(*geometry, self.kappa, self.weight)
+        return _predicted(problem._replace(lam=ridge), learner)
 
 
 @dataclass(frozen=True)
@@ -344,6 +374,10 @@ class BayesOptimal:
     def theory(self, problem: RafProblem) -> LearnerErrors:
         """E_gen in the proportional limit."""
         return LearnerErrors(float(raf.bayes_optimal(problem.alpha, problem.eps)), np.nan)
+
+
+def _times(weight: float) -> str:
+    return f", facts × {weight:g}" if weight != 1 else ""
 
 
 def angle(w: np.ndarray, teacher: np.ndarray) -> float:

@@ -39,17 +39,23 @@ def ridge(B: np.ndarray, y: np.ndarray, lam: np.ndarray | float) -> np.ndarray:
 
 
 def huberized(
-    B: np.ndarray, lam: float, v_star: float, *, start: np.ndarray | None = None
+    B: np.ndarray,
+    lam: float,
+    v_star: float,
+    *,
+    weight: np.ndarray | float = 1.0,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """argmin Σ h(B w) + λ/2 ||w||², h the hinge with its kink rounded over [1 − V⋆, 1].
+    """argmin Σ h(B w) + λ/2 ||w||², h the Moreau envelope of a weighted hinge.
 
-    Semismooth Newton with backtracking. The objective is piecewise quadratic: the last step is
-    exact.
+    Of weight ρ it is a hinge of slope ρ whose kink is rounded over [1 − ρV⋆, 1]. Semismooth Newton
+    with backtracking. The objective is piecewise quadratic: the last step is exact.
 
     Args:
         B: rows y x, (n, d).
         lam: λ > 0.
         v_star: V⋆ > 0.
+        weight: ρ > 0 of each row, (n,).
         start: first w, (d,); 0 if None.
 
     Returns:
@@ -59,21 +65,21 @@ def huberized(
     w = np.zeros(d) if start is None else start
     curvature = np.zeros((d, d))
     in_curvature = np.zeros(n, bool)
+    reach = v_star * weight
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         gap = 1 - B @ w
-        loss = np.where(
-            gap >= v_star, gap - v_star / 2, np.maximum(gap, 0) ** 2 / (2 * v_star)
-        ).sum()
+        straight = weight * (gap - reach / 2)
+        loss = np.where(gap >= reach, straight, np.maximum(gap, 0) ** 2 / (2 * v_star)).sum()
         return loss + lam / 2 * (w @ w), gap
 
     value, gap = objective(w)
     for _ in range(100):
-        force = np.clip(gap / v_star, 0, 1)
+        force = np.clip(gap / v_star, 0, weight)
         gradient = lam * w - B.T @ force
         if np.abs(gradient).max() < 1e-12 * (1 + np.abs(w).max()) * max(1.0, lam):
             break
-        middle = (gap > 0) & (gap < v_star)
+        middle = (gap > 0) & (gap < reach)
         # few rows change their piece
         curvature += _outer(B[middle & ~in_curvature]) - _outer(B[in_curvature & ~middle])
         in_curvature = middle

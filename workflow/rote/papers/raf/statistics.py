@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import Sample, test_set_variance
+from rote.papers.raf.curves import WEIGHTS
 from rote.papers.raf.real import BEST, MAX_E_MEM, REMEMBERING, chosen
 from rote.papers.raf.theory_claims import THEORY
 
@@ -18,6 +19,7 @@ Values = dict[str, np.ndarray]  # condition -> replicates
 __getattr__ = THEORY.statistic  # claims that theory alone decides, by their names
 # true kernels with a memorization error above 0.001, by theory, at the default α, ε and λ
 FORGETFUL = ("erf", "relu")
+SEEN = 1e-3  # E_mem that some of a few thousand facts show
 
 
 def _against_theory(rows: pd.DataFrame, error: str) -> Values:
@@ -66,6 +68,40 @@ def activations_gen(tables: Tables) -> Values:
 def activations_mem(tables: Tables) -> Values:
     """The same for E_mem."""
     return _against_theory(_extension(tables, "activations"), "e_mem")
+
+
+def weights_gen(tables: Tables) -> Values:
+    """Simulated minus predicted E_gen where facts are stated several times."""
+    return _against_theory(_weighted(tables), "e_gen")
+
+
+def weights_mem(tables: Tables) -> Values:
+    """The same for E_mem, where theory has any facts forgotten."""
+    rows = _weighted(tables)
+    return _against_theory(rows[rows["e_mem_theory"] > SEEN], "e_mem")
+
+
+def _weighted(tables: Tables) -> pd.DataFrame:
+    rows = _extension(tables, "weights")
+    return rows.assign(series=rows["series"] + ", facts × " + rows["weight"].map("{:g}".format))
+
+
+def repetition_stores(tables: Tables) -> Values:
+    """E_mem of linear learners whose facts are stated most often."""
+    return {loss: ends["e_mem"].to_numpy()[-1:] for loss, ends in _repeated(tables).items()}
+
+
+def repetition_cost(tables: Tables) -> Values:
+    """Their E_gen minus that of the learners to which facts are stated once."""
+    return {loss: np.diff(ends["e_gen"].to_numpy()) for loss, ends in _repeated(tables).items()}
+
+
+def _repeated(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Linear learners, facts stated once and as often as simulated at most, by loss."""
+    table = tables["curves"]
+    table = table[(table["figure"] == "weights") & (table["gamma"] == 0)]
+    table = table[table["weight"].isin((1.0, WEIGHTS[-1]))]
+    return {loss: rows.sort_values("weight") for loss, rows in table.groupby("loss")}
 
 
 def width_threshold(tables: Tables) -> Values:

@@ -26,6 +26,7 @@ _VALUES = {
     ),
     "mustar": _Values(lambda x: x >= 0, "≥ 0"),
     "kappa": _Values(lambda x: x > 0, "> 0"),
+    "weight": _Values(lambda x: x > 0, "> 0"),
 }
 
 
@@ -33,7 +34,7 @@ def check_domains(**parameters: np.ndarray | float) -> None:
     """Refuse values outside their ranges, naming parameter and range.
 
     Args:
-        **parameters: alpha, eps, lam, mu1, mustar or kappa, of any shape.
+        **parameters: alpha, eps, lam, mu1, mustar, kappa or weight, of any shape.
 
     Raises:
         InputError: for the first value that is no number, not finite or outside its range.

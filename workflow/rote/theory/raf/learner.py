@@ -20,6 +20,8 @@ class Learner:
         mustar: norm of the rest, ≥ 0; > 0 for random features.
         kappa: features per dimension p/d of a random-feature learner, > 0; None is the kernel
             limit.
+        weight: of a fact in the sum of losses, > 0, where a rule has 1; a whole number is how often
+            every fact is stated.
 
     Raises:
         InputError: naming the field and its range.
@@ -28,9 +30,10 @@ class Learner:
     mu1: np.ndarray | float = 1.0
     mustar: np.ndarray | float = 0.0
     kappa: np.ndarray | float | None = None
+    weight: np.ndarray | float = 1.0
 
     def __post_init__(self) -> None:
-        check_domains(mu1=self.mu1, mustar=self.mustar)
+        check_domains(mu1=self.mu1, mustar=self.mustar, weight=self.weight)
         if self.kappa is None:
             return
         check_domains(kappa=self.kappa)

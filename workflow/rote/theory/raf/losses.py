@@ -96,6 +96,40 @@ def _square_closed_form(alpha, eps, lam, mu1, mustar) -> OrderParameters:
     return OrderParameters(m, m**2 + rest, rest, V)
 
 
+_LEAST = 2.0**-53  # share of rules at ε = 1, where their pull keeps a limit
+
+
+def weighted(loss: RafLoss, weight: float) -> RafLoss:
+    """The loss with its terms for facts multiplied by a weight.
+
+    All hats are sums over rules and facts. For facts the density of yω is φ, and ρℓ at λ is ℓ at
+    λ/ρ in powers of λ.
+
+    Args:
+        loss: of LOSSES.
+        weight: ρ > 0.
+    """
+
+    def sweep(order: int, s: State) -> np.ndarray:
+        share = np.maximum(1 - s.eps, _LEAST)
+        m, one = share * s.unit, np.ones_like(s.eps)
+        q = m**2 + s.rest
+        rules = loss.sweep(order, State(s.alpha, 0 * one, s.lam, m, s.rest, s.v))
+        facts = loss.sweep(order, State(s.alpha, one, s.lam / weight, one, q, s.v))
+        of_rules, of_facts = rules[4:].reshape(3, 3, -1), facts[4:].reshape(3, 3, -1)
+        # the state of facts has m = 0 and σ² = q: by log m, log σ² and log v
+        by_q = of_facts[1]
+        moved = np.stack([2 * m**2 / q * by_q, s.rest / q * by_q, of_facts[2]])
+        by_x = share * of_rules + s.eps * moved
+        by_x[:, 0] = of_rules[:, 0]
+        hats = share * rules[:3] + s.eps * facts[:3]
+        hats[0] = rules[0]  # over 1 − ε; facts do not pull towards the teacher
+        pull = share * rules[3] - s.eps * facts[2]
+        return np.concatenate([hats, pull[None], by_x.reshape(9, -1)])
+
+    return loss._replace(slope=weight * loss.slope, sweep=sweep, closed_form=None)
+
+
 LOSSES: dict[str, RafLoss] = {
     "square": RafLoss(1.0, _square_sweep, (1, 1), np.ones_like, _square_closed_form, np.ones_like),
     "hinge": RafLoss(1.0, hinge_sweep, (16, 22), np.ones_like, None, capacity),

@@ -5,6 +5,7 @@ the best point, all points of a call at once.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,14 +59,15 @@ def best_ridge(
     """
     _check_forget(forget)
     kappa = np.nan if learner.kappa is None else learner.kappa
-    given = (alpha, eps, learner.mu1, learner.mustar, kappa, forget)
+    given = (alpha, eps, learner.mu1, learner.mustar, kappa, learner.weight, forget)
     arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in given))
-    alpha, eps, mu1, mustar, kappa, bound = (array.ravel()[:, None] for array in arrays)
+    alpha, eps, mu1, mustar, kappa, weight, bound = (array.ravel()[:, None] for array in arrays)
     width = None if learner.kappa is None else kappa
 
     def at(lam: np.ndarray, rows: np.ndarray | slice = slice(None)) -> Solution:
         features = None if width is None else width[rows]
-        return solve(loss, alpha[rows], eps[rows], lam, Learner(mu1[rows], mustar[rows], features))
+        of_rows = Learner(mu1[rows], mustar[rows], features, weight[rows])
+        return solve(loss, alpha[rows], eps[rows], lam, of_rows)
 
     scale = mu1**2 + mustar**2
     steps = np.linspace(*_DECADES, _COARSE)
@@ -126,6 +128,7 @@ def best_kernel(
     eps: np.ndarray | float,
     forget: np.ndarray | float = 1.0,
     kappa: float | None = None,
+    weight: float = 1.0,
 ) -> Optimum:
     """The kernel angle and ridge that generalize best among those that forget at most a share.
 
@@ -135,6 +138,7 @@ def best_kernel(
         eps: fraction of facts; broadcasts with `alpha` and `forget`.
         forget: largest E_mem that is allowed, in [0, 1].
         kappa: features per dimension; None is the kernel limit.
+        weight: of facts, as of `Learner`.
 
     Returns:
         Of the broadcast shape; kernels have μ1² + μ⋆² = 1. γ is right to about 0.01 degrees where
@@ -147,19 +151,22 @@ def best_kernel(
     check_domains(alpha=alpha, eps=eps)
     arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in (alpha, eps, forget)))
     points = zip(*(array.ravel() for array in arrays), strict=True)
-    best = [_over_angles(loss, point, kappa) for point in points]
+    best = [_over_angles(loss, point, kappa, weight) for point in points]
     return Optimum._make(
         np.array(values).reshape(arrays[0].shape) for values in zip(*best, strict=True)
     )
 
 
-def _over_angles(loss: str, point: tuple[float, ...], kappa: float | None) -> Optimum:
+def _over_angles(
+    loss: str, point: tuple[float, ...], kappa: float | None, weight: float
+) -> Optimum:
     """The best angle at one (α, ε, share that may be forgotten)."""
     alpha, eps, forget = point
     gammas = _ANGLES if kappa is None else _ANGLES[1:]
     best = Optimum(*(np.array(np.nan) for _ in Optimum._fields))
     for _ in range(_ANGLE_ZOOMS):
-        s = best_ridge(loss, alpha, eps, Learner.at_angle(gammas, kappa), forget)
+        learners = replace(Learner.at_angle(gammas, kappa), weight=weight)
+        s = best_ridge(loss, alpha, eps, learners, forget)
         if np.isnan(s.e_gen).all():
             return best
         index = int(np.nanargmin(s.e_gen))
@@ -184,7 +191,8 @@ def memory_width(
         loss: square, hinge or logistic.
         alpha: samples per dimension.
         eps: fraction of facts; broadcasts with `alpha`.
-        learner: μ1 and μ⋆ of the activation, numbers; its width is not used.
+        learner: μ1 and μ⋆ of the activation and the weight of facts, numbers; its width is not
+            used.
         forget: the share, in (0, 1).
         lam: ridge; None is the one that generalizes best at every width.
 
@@ -200,7 +208,7 @@ def memory_width(
     alpha, eps = (array.ravel() for array in arrays)
 
     def excess(kappa: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        features = Learner(learner.mu1, learner.mustar, kappa)
+        features = Learner(learner.mu1, learner.mustar, kappa, learner.weight)
         shape = (slice(None), None) if kappa.ndim == 2 else slice(None)
         point = alpha[rows][shape], eps[rows][shape]
         if lam is None:

@@ -13,7 +13,7 @@ from rote.theory.raf import newton
 from rote.theory.raf.arguments import check_domains, check_range
 from rote.theory.raf.bayes import bayes_map
 from rote.theory.raf.learner import Learner
-from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss
+from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss, weighted
 
 # where the solver was checked; an exact 0 of λ is valid, too
 RANGES = {
@@ -21,6 +21,7 @@ RANGES = {
     "lam/mu1²": (1e-16, 1e16),
     "mustar/mu1": (0.0, 1e6),
     "kappa": (1e-4, 1e10),
+    "weight": (1e-6, 1e3),
 }
 _LINEAR = 1e-8  # μ⋆/μ1 below which the interpolator is that of the linear learner
 _MARGIN = 1e-8  # of the check against Bayes, relative in h: rounding
@@ -96,6 +97,7 @@ def solve(
     parameters = {"alpha": alpha, "eps": eps, "lam": lam}
     parameters |= {"mu1": learner.mu1, "mustar": learner.mustar}
     parameters["kappa"] = np.inf if learner.kappa is None else learner.kappa
+    parameters["weight"] = learner.weight
     try:
         arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in parameters.values()))
     except ValueError as error:
@@ -108,13 +110,29 @@ def solve(
             "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
         )
     _check_ranges(points)
-    direct = LOSSES[loss].closed_form
-    if solver.closed_form and direct is not None and kernel_limit:
-        solution = _evaluate(LOSSES[loss], direct, points)
-    else:
-        solution = _iterate(LOSSES[loss], points, solver)
-    solution = _check_bayes(solution, points)
+    # an interpolator does not depend on weights
+    weight = np.where(points.lam > 0, points.weight, 1.0)
+    fields = [np.empty(len(weight), kind) for kind in _KINDS]
+    for value in np.unique(weight):
+        of_weight = weight == value
+        some = _Arguments._make(values[of_weight] for values in points)
+        part = _solve(LOSSES[loss], float(value), some, solver)
+        for field, values in zip(fields, part, strict=True):
+            field[of_weight] = values
+    solution = _check_bayes(Solution._make(fields), points)
     return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
+
+
+_KINDS = (float, float, float, float, float, int, float, bool)  # of the fields of a solution
+
+
+def _solve(loss: RafLoss, weight: float, points: "_Arguments", solver: Solver) -> Solution:
+    """The points of one weight of facts: in closed form, or by iteration."""
+    loss = loss if weight == 1 else weighted(loss, weight)
+    direct = loss.closed_form
+    if solver.closed_form and direct is not None and np.isinf(points.kappa).all():
+        return _evaluate(loss, direct, points)
+    return _iterate(loss, points, solver)
 
 
 class _Arguments(NamedTuple):
@@ -126,6 +144,7 @@ class _Arguments(NamedTuple):
     mu1: np.ndarray
     mustar: np.ndarray
     kappa: np.ndarray  # ∞: the kernel limit
+    weight: np.ndarray  # of facts
 
 
 def _check_ranges(points: _Arguments) -> None:
@@ -137,6 +156,7 @@ def _check_ranges(points: _Arguments) -> None:
     check_range("lam/mu1², where it is not 0,", ridge[points.lam > 0], *RANGES["lam/mu1²"])
     check_range("mustar/mu1", points.mustar / scale, *RANGES["mustar/mu1"])
     check_range("kappa", points.kappa[np.isfinite(points.kappa)], *RANGES["kappa"])
+    check_range("weight", points.weight, *RANGES["weight"])
 
 
 def _check_interpolation(loss: str, points: _Arguments) -> None:
@@ -213,7 +233,8 @@ def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
     """Take back what generalizes better than the Bayes-optimal learner of its α and ε.
 
     With h = m²/(q − m²), tan²(πE_gen) = 1/h: no learner is beyond the Bayes-optimal h, above
-    which the map that h is the fixed point of lies below h.
+    which the map that h is the fixed point of lies below h. Where facts have a weight of their own,
+    it is that of the rules alone.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         # each form where it has its digits
@@ -221,7 +242,10 @@ def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
         flat = solution.m**2 / (solution.q - solution.m**2)
         strength = np.where(solution.e_gen < 0.25, steep, flat)
         strength = np.where(solution.converged, strength, 0.0)
-        bound = bayes_map(strength, points.alpha, points.eps)
+        # who weighs facts can tell them from rules
+        known = (points.weight != 1) & (points.lam > 0)
+        alpha = np.where(known, points.alpha * (1 - points.eps), points.alpha)
+        bound = bayes_map(strength, alpha, np.where(known, 0.0, points.eps))
     better = strength > bound * (1 + _MARGIN)
     numbers = [np.where(better, np.nan, number) for number in solution[:5]]
     return Solution._make([*numbers, *solution[5:7], solution.converged & ~better])

@@ -57,6 +57,16 @@ FIGURES: dict[str, Figure] = {
         paper_shows="The same analysis at finite width.",
         origin="reconstruction",
     ),
+    "weights": Figure(
+        module="theory",
+        tables=("curves", "simulations"),
+        title="Facts that are stated several times",
+        caption="Both errors against how often every fact is stated, or its weight in the loss; "
+        "kernel angles 0° (linear), 20° and 45°, λ = 0.5. Solid: square, dashed: hinge; dots and "
+        "squares: simulation with 95 % intervals.",
+        paper_shows="Not in the paper.",
+        origin="extension",
+    ),
     "real": Figure(
         module="experiments",
         tables=("real",),

@@ -1,6 +1,7 @@
 """Figures of the theory: lines, with simulations as markers where there are some."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -232,6 +233,33 @@ def features(tables: Tables) -> Canvas:
             ax.set(xscale="log", ylabel=label if column == 0 else "")
         axes[0, column].set_title(f"α = {alpha:g} (line: p = n)")
         axes[1, column].set_xlabel("features per dimension κ")
+    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
+    return canvas
+
+
+def weights(tables: Tables) -> Canvas:
+    """Both errors against how often every fact is stated."""
+    canvas, axes = panels(1, 2, width=3.6, height=2.8)
+    styles = {"square": LossStyle("-", "o"), "hinge": LossStyle("--", "s")}
+    colors = dict(zip(curves.WEIGHTED_ANGLES, shade(len(curves.WEIGHTED_ANGLES)), strict=True))
+    for ax, (value, label) in zip(axes[0], ERRORS.items(), strict=True):
+        for gamma, (loss, style) in product(curves.WEIGHTED_ANGLES, styles.items()):
+            series, color = curves.weighted(loss, gamma), colors[gamma]
+            rows = _curve(tables, "weights", series)
+            theory(
+                ax,
+                rows["weight"],
+                rows[value],
+                label=series,
+                color=color,
+                linestyle=style.linestyle,
+            )
+            dots = _markers(tables, "weights", series)
+            if len(dots):
+                points(ax, dots, "weight", value, color=color, line=False, marker=style.marker)
+        ax.set(xscale="log", xlabel="times that a fact is stated", ylabel=label)
+        ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
+        ax.minorticks_off()
     legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
     return canvas
 
