@@ -45,6 +45,7 @@ class Point(NamedTuple):
     lam: float
     tail: float  # μ⋆²
     kappa: float | None
+    weight: float = 1.0  # of facts
 
 
 def _edges(low, high, *scales):
@@ -77,6 +78,13 @@ def hats(point, m, rest, V):
         point: of the model.
         m, rest, V: order parameters; rest = q − m².
     """
+    if point.weight != 1:
+        eps, rho = mp.mpf(point.eps), mp.mpf(point.weight)
+        rules = point._replace(weight=1.0, alpha=point.alpha * (1 - eps), eps=0.0)
+        facts = point._replace(weight=1.0, alpha=point.alpha * eps, eps=1.0)
+        of_rules = hats(rules, m, rest, V)
+        _, of_q, of_v = hats(facts, mp.mpf(0), m * m + rest, rho * V)
+        return of_rules[0], of_rules[1] + rho**2 * of_q, of_rules[2] + rho * of_v
     sigma, root = mp.sqrt(rest), mp.sqrt(m * m + rest)
     density = _density(point, m, rest)
     alpha, eps = mp.mpf(point.alpha), mp.mpf(point.eps)
@@ -192,7 +200,7 @@ def _newton(point, m, rest, V):
             jacobian[i, k] = column[i]
     x = x - mp.lu_solve(jacobian, gap)
     m, rest, V = (1 - mp.mpf(point.eps)) * mp.exp(x[0]), mp.exp(x[1]), mp.exp(x[2])
-    slope = mp.mpf(1) / 2 if point.loss == "logistic" else 1
+    slope = (mp.mpf(1) / 2 if point.loss == "logistic" else 1) * mp.mpf(point.weight)
     e_gen = mp.atan2(mp.sqrt(rest), m) / mp.pi
     return e_gen, mp.erfc(V * slope / mp.sqrt(2 * (m * m + rest))) / 2
 

@@ -1,6 +1,7 @@
 """Rules and facts over the whole domain: random points against mpmath, a number at each."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,35 @@ def test_solve_agrees_with_mpmath(loss, size, low, features):
         e_gen, e_mem = errors(point, s.m[i], s.e_gen[i], s.v[i])
         assert float(s.e_gen[i] / e_gen) == pytest.approx(1, abs=1e-8), point
         assert float(s.e_mem[i]) == pytest.approx(float(e_mem), rel=1e-8, abs=1e-290), point
+
+
+@pytest.mark.parametrize(("loss", "size"), [("square", 40), ("hinge", 12), ("logistic", 3)])
+def test_solve_with_weights_agrees_with_mpmath(loss, size):
+    alpha, eps, lam, gamma, _ = random_points(5, size)
+    weight = 10 ** np.random.default_rng(5).uniform(-6, 3, size)
+    learner = replace(raf.Learner.at_angle(gamma), weight=weight)
+    s = raf.solve(loss, alpha, eps, lam, learner)
+    mu1, mustar = learner.mu1, learner.mustar
+    compared = np.flatnonzero((eps < 1) & s.converged)
+    assert len(compared) > size / 2
+    for i in compared:
+        tail = (mustar[i] / mu1[i]) ** 2
+        point = Point(loss, alpha[i], eps[i], lam[i] / mu1[i] ** 2, tail, None, weight[i])
+        e_gen, e_mem = errors(point, s.m[i], s.e_gen[i], s.v[i])
+        assert float(s.e_gen[i] / e_gen) == pytest.approx(1, abs=1e-8), point
+        assert float(s.e_mem[i]) == pytest.approx(float(e_mem), rel=1e-8, abs=1e-290), point
+
+
+@pytest.mark.parametrize("features", [False, True], ids=["kernel", "random features"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_solve_has_a_number_at_nearly_all_weights(loss, features):
+    alpha, eps, lam, gamma, kappa = random_points(6, 3000, -6, features)
+    weight = 10 ** np.random.default_rng(6).integers(-6, 4, 3000).astype(float)
+    learner = replace(raf.Learner.at_angle(gamma, kappa), weight=weight)
+    s = raf.solve(loss, alpha, eps, lam, learner)
+    assert s.converged.mean() >= 0.995
+    assert s.converged[weight < 100].mean() >= 0.9995
+    np.testing.assert_array_equal(np.isfinite(s.e_gen), s.converged)
 
 
 def test_solve_of_the_hard_margin_converges_wherever_data_are_separable():

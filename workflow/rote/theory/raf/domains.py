@@ -9,7 +9,8 @@ DOMAINS = [
     Domain(
         "rote.theory.raf.solve",
         f"alpha 1e-8 to 1e8; {_EPS}; lam/mu1² 0 or 1e-16 to 1e16; mustar/mu1 0 to 1e6; "
-        "kappa 1e-4 to 1e10 and lam > 0; lam = 0 below the capacity of the data only",
+        "kappa 1e-4 to 1e10 and lam > 0; lam = 0 below the capacity of the data only; "
+        "weight of facts 1e-6 to 1e3",
         "both errors to 1e-8, relative; else marked as not converged (3 of 126,000 random "
         "points with alpha 1e-4 to 1e6, lam 1e-16 to 1e6, kappa 1e-2 to 1e8: hinge loss, linear, "
         "eps < 1e-10, lam < 1e-11 and alpha > 1e5, where rounding decides)",
@@ -58,7 +59,8 @@ DOMAINS = [
     Domain("rote.theory.raf.optimal_angle", _EPS, "rounding", _CLOSED, "none"),
     Domain(
         "rote.theory.raf.Learner",
-        "mu1 1e-100 to 1e100, of either sign; mustar ≥ 0, > 0 with kappa; gamma in [0, 90)",
+        "mu1 1e-100 to 1e100, of either sign; mustar ≥ 0, > 0 with kappa; gamma in [0, 90); "
+        "weight > 0",
         "exact",
         "kernels against the derivatives of their functions",
         "none",
