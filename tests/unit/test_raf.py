@@ -5,6 +5,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.seeds import generator
@@ -302,3 +303,28 @@ def test_cifar_refuses_too_few_images():
         match=r"asks for 2000 \+ 100 \+ 500 rule images and 100 facts; digits holds 14\d\d, half",
     ):
         real.sweep(settings.RafReal(rules=2000), 1)
+
+
+def test_mnist_is_a_pair_of_digits_with_its_official_test_set(mnist_folder):
+    options = settings.RafReal(
+        source="mnist-sample", pair=[4, 9], fact=7, rules=100, facts=20, valid=20, tests=100
+    )
+    groups = real.SOURCES["mnist-sample"](options)
+    assert groups.rule.shape == (1000, 784)
+    assert (groups.labels > 0).sum() == (groups.labels < 0).sum() == 500
+    assert len(groups.facts) == 500
+    assert not groups.official.any()
+    swapped = real.SOURCES["mnist-sample"](options.model_copy(update={"pair": [9, 4]}))
+    np.testing.assert_array_equal(swapped.labels, -groups.labels)
+    folder = options.model_copy(update={"source": "mnist", "root": str(mnist_folder)})
+    assert not real.SOURCES["mnist"](folder).official.any()  # not all 70,000 are there
+    with pytest.raises(ValidationError, match="three different digits"):
+        settings.RafReal(source="mnist-sample", pair=[4, 4])
+    with pytest.raises(ValidationError, match="root"):
+        settings.RafReal(source="mnist")
+
+
+def test_effective_dimension_counts_equal_directions():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 6)) * np.array([1, 1, 1, 1e-4, 1e-4, 1e-4])
+    assert real.participation(X + 5) == pytest.approx(3, rel=0.02)

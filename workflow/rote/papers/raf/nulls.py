@@ -40,6 +40,17 @@ def bandwidths_exchanged(tables: Tables) -> Tables:
     return replaced(tables, real=table.assign(eta=table["eta"].where(~alternate, other)))
 
 
+def theory_of_other_bandwidths(tables: Tables) -> Tables:
+    """Theory is that of the bandwidths in the opposite order (real)."""
+    table = tables["real"]
+    etas = np.sort(table["eta"].unique())
+    other = table["eta"].map(dict(zip(etas, etas[::-1], strict=True)))
+    keys = ["replicate", "lam"]
+    theory = table.set_index(["eta", *keys])["e_mem_theory"]
+    index = pd.MultiIndex.from_arrays([other, *(table[key] for key in keys)])
+    return replaced(tables, real=table.assign(e_mem_theory=theory.loc[index].to_numpy()))
+
+
 def networks_as_hinge(tables: Tables) -> Tables:
     """Networks and the linear hinge learner are exchanged in every second replicate (two_layer)."""
     table = tables["two_layer"]

