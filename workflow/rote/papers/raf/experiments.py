@@ -70,7 +70,7 @@ ACTIVATED: list[tuple[RafProblem, RafLearner]] = [
     (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=0.1, d=150), RandomFeatures(1.5, activation))
     for activation, loss in product(("erf", "relu"), curves.LOSSES)
 ]
-WIDTH_FACTORS = {"narrow": 1 / 3, "wide": 2.0}  # of κ_c, by the series that have these widths
+WIDTH_FACTORS = {"narrow": 1 / 3, "wide": 1.5}  # of κ_c, by the series that have these widths
 WIDTH_ALPHA = 1.0
 
 

@@ -105,11 +105,11 @@ def _repeated(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def width_threshold(tables: Tables) -> Values:
-    """How far E_mem is above 1 % at a third of κ_c, and below it at twice κ_c."""
+    """How far E_mem is above 1 % at a third of κ_c, and below it at one and a half κ_c."""
     rows = _extension(tables, "width").set_index("series")["e_mem"]
     return {
         "a third of κ_c": (rows.loc["narrow"] - MAX_E_MEM).to_numpy(),
-        "twice κ_c": (MAX_E_MEM - rows.loc["wide"]).to_numpy(),
+        "1.5 κ_c": (MAX_E_MEM - rows.loc["wide"]).to_numpy(),
     }
 
 
