@@ -38,7 +38,10 @@ class ResmemDigits(Section):
     learning_rate: float = key(0.01, "Peak of the learning rate", gt=0)
     replicates: int = key(8, "Splits and networks", ge=2)
 
-    SCALES: ClassVar = {"smoke": {"units": [0, 8], "noises": [0.4], "steps": 100, "replicates": 2}}
+    SCALES: ClassVar = {
+        "smoke": {"units": [0, 8], "noises": [0.4], "steps": 100, "replicates": 2},
+        "full": {"replicates": 16},
+    }
 
 
 def load(options: ResmemDigits, rng: Rng) -> TaskData:
