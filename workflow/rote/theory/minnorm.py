@@ -16,7 +16,8 @@ from rote.core.errors import InputError
 
 AMBIGUOUS = 1e-7  # Gram eigenvalues below this, relative to the largest, do not settle the rank
 SCALES = 1e3  # between columns, beyond which a plain SVD loses the small ones
-SMALL = 64  # rows or columns up to which the SVD costs nothing
+SMALL = 64  # rows or columns up to which an SVD is taken unless the Gram matrix is as good
+WELL = 1e-4  # ratio of Gram eigenvalues from which on it is
 UNSETTLED = 1e-13  # singular values between rounding and this are neither zero nor known
 ACCURACY = 1e-7  # of what `fit` returns, relative to the norm, in columns of length one
 _REFINEMENTS = 40
@@ -42,10 +43,10 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
     The rank is that of X with columns of length one, so that the scale of a column decides nothing.
     A singular value of that matrix counts as zero below max(n, d) ε of the largest.
 
-    A large design goes by `eigh` of the smaller Gram matrix, where that can tell small singular
-    values from zeros: those below 1e-12 of the largest then count as zeros. All others go by SVD,
-    by Jacobi rotations where the columns differ by more than `SCALES`: small singular values then
-    keep their relative accuracy.
+    A large or well-conditioned design goes by `eigh` of the smaller Gram matrix, where that can
+    tell small singular values from zeros: those below 1e-12 of the largest then count as zeros. All
+    others go by SVD, by Jacobi rotations where the columns differ by more than `SCALES`: small
+    singular values then keep their relative accuracy.
 
     Args:
         X: (n, d), dense or sparse.
@@ -65,8 +66,8 @@ def factorize(X: np.ndarray | sparse.sparray) -> ThinSVD:
         lengths = np.where(lengths > 0, lengths, longest)
         shortest = lengths.min()
     mild = longest <= SCALES * shortest
-    if mild and min(n, d) > SMALL:
-        spectrum = _by_gram(X)
+    if mild:
+        spectrum = _by_gram(X, small=min(n, d) <= SMALL)
         if spectrum is not None:
             return spectrum
     return _by_svd(_dense(X), lengths, mild)
@@ -97,11 +98,16 @@ def _check_scales(X: np.ndarray | sparse.sparray) -> None:
         )
 
 
-def _by_gram(X: np.ndarray | sparse.sparray) -> ThinSVD | None:
-    """By `eigh` of the smaller Gram matrix; None where that does not settle the rank."""
+def _by_gram(X: np.ndarray | sparse.sparray, *, small: bool) -> ThinSVD | None:
+    """By `eigh` of the smaller Gram matrix; None where that does not settle the rank.
+
+    None, too, for a small design that is not well conditioned.
+    """
     n, d = X.shape
     tall = n >= d
     w, V = np.linalg.eigh(_dense(X.T @ X if tall else X @ X.T))  # (k,), (k, k)
+    if small and w[0] < WELL * w[-1]:
+        return None
     keep = w > AMBIGUOUS * w[-1]
     dropped = V[:, ~keep]
     left_over = X @ dropped if tall else X.T @ dropped
