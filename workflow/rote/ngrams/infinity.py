@@ -110,16 +110,17 @@ class InfinityGram:
     def _continued(self, ids: np.ndarray, token: np.ndarray) -> "Continuation":
         """`continuation_ids` of arrays: the context, and one id."""
         # bisection of the suffix's length: a suffix of a suffix that occurs occurs too
-        occurring, missing = 0, len(ids) + 1
-        while occurring + 1 < missing:
-            middle = (occurring + missing) // 2
-            if self._count(ids[len(ids) - middle :]):
-                occurring = middle
+        length, missing = 0, len(ids) + 1
+        occurrences = sum(len(shard.tokens) for shard in self._shards)
+        while length + 1 < missing:
+            middle = (length + missing) // 2
+            count = self._count(ids[len(ids) - middle :])
+            if count:
+                length, occurrences = middle, count
             else:
                 missing = middle
-        suffix = ids[len(ids) - occurring :]
-        followed = self._count(np.concatenate([suffix, token]))
-        return Continuation(followed, self._count(suffix), occurring)
+        followed = self._count(np.concatenate([ids[len(ids) - length :], token]))
+        return Continuation(followed, occurrences, length)
 
     def _forms(self, ngram: NGram) -> list[tuple[int, ...]]:
         ngram = read_ngram(ngram)
