@@ -96,7 +96,7 @@ def _square_closed_form(alpha, eps, lam, mu1, mustar) -> OrderParameters:
     return OrderParameters(m, m**2 + rest, rest, V)
 
 
-_LEAST = 2.0**-53  # share of rules at ε = 1, where their pull keeps a limit
+_MIN_SHARE = 2.0**-53  # share of rules at ε = 1, where their pull keeps a limit
 
 
 def weighted(loss: RafLoss, weight: float) -> RafLoss:
@@ -111,7 +111,7 @@ def weighted(loss: RafLoss, weight: float) -> RafLoss:
     """
 
     def sweep(order: int, s: State) -> np.ndarray:
-        share = np.maximum(1 - s.eps, _LEAST)
+        share = np.maximum(1 - s.eps, _MIN_SHARE)
         m, one = share * s.unit, np.ones_like(s.eps)
         q = m**2 + s.rest
         rules = loss.sweep(order, State(s.alpha, 0 * one, s.lam, m, s.rest, s.v))
