@@ -63,15 +63,31 @@ class Acquisition:
         positive = ("spacing", "peak", "step", "duration", "damping", "noise")
         fields.check(dict.fromkeys(positive, fields.POSITIVE), vars(self))
         fields.check({"layer": fields.SIZE}, vars(self))
-        if any(not frequency > 0 for frequency in self.frequencies):
-            raise InputError(f"frequencies must be positive, given {self.frequencies}")
+        fields.check_many({"frequencies": self.frequencies})
+        for frequency in self.frequencies:
+            fields.check({"frequencies": fields.POSITIVE}, {"frequencies": frequency})
         if not self.frequencies and (self.free_surface or self.wavelet is not None):
             raise InputError(
                 "a free surface and a wavelet from a file belong to the frequency domain; name "
                 "frequencies, or leave them out"
             )
-        if self.wavelet is not None and not self.wavelet_step > 0:
+        if self.wavelet is not None:
+            self._check_wavelet()
+
+    def _check_wavelet(self) -> None:
+        """Refuse samples of no wavelet, and a step between them that cannot carry a frequency."""
+        shape = np.shape(reals.finite("wavelet", self.wavelet))
+        if max(shape, default=0) != np.prod(shape):
+            raise InputError(f"a wavelet must be one row of samples, its shape is {shape}")
+        if not self.wavelet_step:
             raise InputError("a wavelet from a file needs the time between its samples, in s")
+        fields.check({"wavelet_step": fields.POSITIVE}, {"wavelet_step": self.wavelet_step})
+        highest = max(self.frequencies)
+        if 2 * highest * self.wavelet_step > 1:
+            raise InputError(
+                f"samples every {self.wavelet_step:g} s hold no {highest:g} Hz; use a wavelet with "
+                f"a step of at most {1 / (2 * highest):.2g} s, or lower frequencies"
+            )
 
     def finer(self) -> "Acquisition":
         """The same on a grid `FINER` times as fine."""
@@ -187,8 +203,8 @@ class TimeDomain:
             step=acquisition.step,
             samples=max(2, round(acquisition.duration / acquisition.step)),
             frequency=acquisition.peak,
-            sources=np.asarray(acquisition.geometry.sources, int),
-            receivers=np.asarray(acquisition.geometry.receivers, int),
+            sources=acquisition.geometry.sources,
+            receivers=acquisition.geometry.receivers,
             layer=acquisition.layer,
             delay=1.2 / acquisition.peak,
             fastest=fastest,
@@ -210,8 +226,15 @@ class TimeDomain:
         Args:
             clean: as `data`.
             rng: of the noise.
+
+        Raises:
+            InputError: for traces that no wave is in.
         """
-        self.sd = self.noise * float(np.abs(clean).max())
+        largest = float(np.abs(clean).max())
+        if not largest > 0:
+            duration = self.survey.samples * self.survey.step
+            raise InputError(f"no wave reaches a receiver within {duration:g} s; record longer")
+        self.sd = self.noise * largest
         self.observed = clean + self.sd * rng.normal(size=clean.shape)
 
     @property
