@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rote.core import environment, job, nvidia
 from rote.core.errors import InputError
+from rote.core.files import first_line
 
 
 class Finding(NamedTuple):
@@ -28,7 +29,7 @@ class Finding(NamedTuple):
 
 
 def findings(root: Path) -> Iterator[Finding]:
-    """Home, temporary files, caches, results, umask, git, nvidia-smi, locks, kernels, terminal.
+    """Home, temporary files, caches, results, umask, git, devices, styles, kernels, terminal.
 
     Args:
         root: the folder of the workflow.
@@ -40,6 +41,7 @@ def findings(root: Path) -> Iterator[Finding]:
     yield _umask()
     yield _git(root)
     yield from _devices()
+    yield from _styles()
     yield from _kernels()
     yield _terminal()
 
@@ -65,7 +67,7 @@ def _temporary() -> Finding:
         folder = tempfile.gettempdir()
     except OSError as error:
         return Finding("problem", f"no temporary file can be written: {error.strerror}", advice)
-    if named and Path(named) != Path(folder):
+    if named and os.path.abspath(named) != os.path.abspath(folder):
         message = f"TMPDIR is {named}, where no file can be written: {folder} is taken instead"
         return Finding("problem", message, advice)
     free = shutil.disk_usage(folder).free / 1e9
@@ -113,6 +115,11 @@ def _git(root: Path) -> Finding:
 
 def _devices() -> Iterator[Finding]:
     devices, problem = nvidia.list_devices()
+    if unknown := job.named_devices()[1]:
+        shown = ", ".join(job.visible_devices()) or "none"
+        advice = f"name one of {', '.join(devices) or 'its devices'}, or unset CUDA_VISIBLE_DEVICES"
+        message = f"CUDA_VISIBLE_DEVICES names {unknown!r}, which this machine lacks: shown {shown}"
+        yield Finding("problem", message, advice)
     if problem:
         advice = "have the driver mended, or export CUDA_VISIBLE_DEVICES=0 (or empty: the CPU)"
         yield Finding("note", problem, advice)
@@ -122,6 +129,30 @@ def _devices() -> Iterator[Finding]:
             yield Finding("fine", f"devices are leased in {job._LOCKS}, by all users")
         except InputError as error:
             yield Finding("problem", "devices cannot be leased", str(error))
+
+
+def _styles() -> Iterator[Finding]:
+    """Settings of matplotlib that are not ours: only those of this folder can stop a figure."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
+    named = Path(environment.STYLE) if environment.STYLE else None
+    folders = (home / "matplotlib", Path("~/.matplotlib").expanduser())
+    places = [Path("matplotlibrc"), *(folder / "matplotlibrc" for folder in folders)]
+    if named:
+        places.append(named / "matplotlibrc" if named.is_dir() else named)
+    for path in places:
+        if not path.is_file():
+            continue
+        try:
+            from matplotlib import rc_params_from_file
+
+            rc_params_from_file(path, fail_on_error=True, use_default_template=False)
+        except Exception as error:  # of encodings, values, names, or a file that cannot be read
+            state = "problem" if path == places[0] else "note"
+            advice = f"mend or remove it: {path.absolute()}"
+            yield Finding(state, f"{path} cannot be read: {first_line(error)}", advice)
+            continue
+        advice = "to draw in it, draw from the tables yourself"
+        yield Finding("note", f"{path}: figures of rote leave your style aside", advice)
 
 
 def _kernels() -> Iterator[Finding]:
