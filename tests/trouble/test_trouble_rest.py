@@ -31,7 +31,7 @@ WAVES = {
     "just too coarse": {"frequency": 25.0, "step": 0.0081},
     "half a sample": {"samples": 50.5},
     "milliseconds": {"delay": 150.0},
-    "before the wavelet begins": {"samples": 5},
+    "before the wavelet begins": {"delay": 0.5},
 }
 
 

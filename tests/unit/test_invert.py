@@ -108,10 +108,8 @@ def test_wavelets_that_hold_no_such_frequency_are_refused(highest, step):
 def test_traces_that_no_wave_reaches_and_sources_between_cells_are_refused():
     true = np.full(SHAPE, 2.5)
     timed = {"frequencies": (), "peak": 3.0}
-    with pytest.raises(InputError, match=r"no wave reaches a receiver within 0\.12 s"):
+    with pytest.raises(InputError, match=r"within 0\.12 s, the first one after 0\.26 s"):
         waveform.problem(acquisition(**timed, duration=0.12), true, RNG, fastest=5.0)
-    with pytest.raises(InputError, match="does not begin within"):
-        waveform.problem(acquisition(**timed, duration=0.01), true, RNG, fastest=5.0)
     placed = acquisition().geometry
     between = placed._replace(sources=placed.sources + 0.5)
     for options in (timed, {}):

@@ -226,15 +226,8 @@ class TimeDomain:
         Args:
             clean: as `data`.
             rng: of the noise.
-
-        Raises:
-            InputError: for traces that no wave is in.
         """
-        largest = float(np.abs(clean).max())
-        if not largest > 0:
-            duration = self.survey.samples * self.survey.step
-            raise InputError(f"no wave reaches a receiver within {duration:g} s; record longer")
-        self.sd = self.noise * largest
+        self.sd = self.noise * float(np.abs(clean).max())
         self.observed = clean + self.sd * rng.normal(size=clean.shape)
 
     @property
@@ -290,7 +283,8 @@ def problem(
         same_grid: make data on the grid that is inverted on: what is known as an inverse crime.
 
     Raises:
-        InputError: for positions outside the grid, and a grid that is too coarse.
+        InputError: for positions outside the grid, a grid that is too coarse, and traces that end
+            before a wave arrives.
     """
     inverted = _domain(acquisition, true.shape, fastest)
     if same_grid:
@@ -298,8 +292,23 @@ def problem(
     else:
         model = np.kron(true, np.ones((FINER, FINER)))
         source = _domain(acquisition.finer(), model.shape, fastest)
-    inverted.observe(source.data(model), rng)
+    clean = source.data(model)
+    if not acquisition.frequencies:
+        _refuse_silence(acquisition, float(true.max()))
+    inverted.observe(clean, rng)
     return inverted
+
+
+def _refuse_silence(acquisition: Acquisition, fastest: float) -> None:
+    """Raise InputError for traces that end before the first wave arrives, at `fastest` km/s."""
+    sources, receivers = (np.asarray(cells, float) for cells in acquisition.geometry)
+    distances = np.linalg.norm(sources[:, None] - receivers, axis=-1)
+    arrival = acquisition.spacing * float(distances.min()) / fastest
+    if acquisition.duration <= arrival:
+        raise InputError(
+            f"no wave reaches a receiver within {acquisition.duration:g} s, the first one after "
+            f"{arrival:.2g} s; record longer"
+        )
 
 
 def geometry(name: str, shape: tuple[int, int], sources: int, receivers: int) -> SurveyGeometry:

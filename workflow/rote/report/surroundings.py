@@ -133,14 +133,14 @@ def _devices() -> Iterator[Finding]:
 
 def _styles() -> Iterator[Finding]:
     """Settings of matplotlib that are not ours: only those of this folder can stop a figure."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
-    named = Path(environment.STYLE) if environment.STYLE else None
-    folders = (home / "matplotlib", Path("~/.matplotlib").expanduser())
-    places = [Path("matplotlibrc"), *(folder / "matplotlibrc" for folder in folders)]
-    if named:
-        places.append(named / "matplotlibrc" if named.is_dir() else named)
+    home = os.path.expanduser("~")  # as it is for who has none
+    settings = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    folders = (".", f"{settings}/matplotlib", f"{home}/.matplotlib", environment.STYLE)
+    places = [Path(folder, "matplotlibrc") for folder in filter(None, folders)]
+    if os.path.isfile(environment.STYLE):
+        places[-1] = Path(environment.STYLE)
     for path in places:
-        if not path.is_file():
+        if not os.path.isfile(path):
             continue
         try:
             from matplotlib import rc_params_from_file
