@@ -72,11 +72,11 @@ class Acquisition:
                 "frequencies, or leave them out"
             )
         if self.wavelet is not None:
-            self._check_wavelet()
+            self._check_wavelet(self.wavelet)
 
-    def _check_wavelet(self) -> None:
+    def _check_wavelet(self, wavelet: np.ndarray) -> None:
         """Refuse samples of no wavelet, and a step between them that cannot carry a frequency."""
-        shape = np.shape(reals.finite("wavelet", self.wavelet))
+        shape = reals.finite("wavelet", wavelet).shape
         if max(shape, default=0) != np.prod(shape):
             raise InputError(f"a wavelet must be one row of samples, its shape is {shape}")
         if not self.wavelet_step:
