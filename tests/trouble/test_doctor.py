@@ -143,6 +143,27 @@ def test_doctor_takes_a_scheduler_that_is_broken(workdir, monkeypatch, script):
     assert start._slurm().message == "Slurm is installed but does not answer"
 
 
+SPECIFICATIONS = {
+    '{"argv": ["R"]}': "R",
+    '{"argv": [1]}': "nothing",
+    '{"argv": []}': "nothing",
+    "{": "nothing",
+    '{"argv": ["python3", "-m", "ipykernel"]}': None,
+}
+
+
+@pytest.mark.parametrize("content", SPECIFICATIONS)
+def test_doctor_takes_kernels_of_any_kind(workdir, monkeypatch, content):
+    monkeypatch.setenv("JUPYTER_PATH", str(workdir))
+    (workdir / "kernels/python3").mkdir(parents=True)
+    (workdir / "kernels/python3/kernel.json").write_text(content, "utf-8")
+    named = [str(one) for one in surroundings._kernels() if str(workdir) in str(one)]
+    expected = SPECIFICATIONS[content]
+    assert len(named) == (expected is not None)
+    if expected:
+        assert f"kernel.json starts {expected}" in named[0]
+
+
 def test_doctor_names_kernels_that_point_elsewhere(workdir):
     kernel = workdir / "home/.local/share/jupyter/kernels/python3"
     kernel.mkdir(parents=True)

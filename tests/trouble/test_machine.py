@@ -144,9 +144,9 @@ def test_full_tmpdir(workdir, full):
 @needs_root
 def test_full_disk_for_results_is_one_line(workdir, full):
     """For temporary files alone it is no trouble."""
-    tokenize = ["+", "ngrams", "tokenize", "one.yaml", "--out"]
-    words = ["init", "one", *tokenize, "sound", *tokenize, f"{full}/c"]
-    done = rote(workdir, *words, TMPDIR=str(full))
+    (workdir / "a.txt").write_text("the red kite\n", "utf-8")
+    tokenize = ["ngrams", "tokenize", "a.txt", "--out"]
+    done = rote(workdir, *tokenize, "sound", "+", *tokenize, f"{full}/c", TMPDIR=str(full))
     assert done.returncode == 1
     assert (workdir / "sound" / "corpus.json").is_file()
     last = printed(done).splitlines()[-1]

@@ -492,4 +492,4 @@ def git_commit() -> str:
         edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return commit + ("+" if edited else "")
+    return commit + ("+" if edited else "") if commit else "unknown"

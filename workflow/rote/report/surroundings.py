@@ -3,6 +3,7 @@
 import json
 import locale
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -162,10 +163,15 @@ def _kernels() -> Iterator[Finding]:
     for folder in jupyter_path("kernels"):
         path = Path(folder) / "python3" / "kernel.json"
         try:
-            program = json.loads(path.read_text("utf-8"))["argv"][0]
-        except (OSError, ValueError, LookupError, TypeError):
+            (program, *_) = json.loads(path.read_text("utf-8"))["argv"]
+        except OSError:
             continue
-        if Path(program).name != program and Path(program) != Path(sys.executable):
+        except (ValueError, LookupError, TypeError):
+            program = None
+        if not isinstance(program, str):
+            program = "nothing, for it is damaged"
+        # Jupyter takes python without a folder for the interpreter that it runs in
+        if not re.fullmatch(r"python[\d.]*", program) and Path(program) != Path(sys.executable):
             message = f"{path} starts {program}: the report's notebooks run in {sys.executable}"
             advice = "to open them by hand, take this environment's kernel"
             yield Finding("note", message, advice)
