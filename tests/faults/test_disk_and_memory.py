@@ -181,11 +181,12 @@ def test_command_reports_too_little_memory_in_one_line(smoke, tmp_path):
 
 
 def test_lease_refuses_more_devices_than_exist(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-a,fake-b")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-fake-a,MIG-fake-b")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with (
         pytest.raises(
-            InputError, match=r"the job wants 3 devices, this machine shows 2 \(fake-a, fake-b\)"
+            InputError,
+            match=r"wants 3 devices, this machine shows 2 \(MIG-fake-a, MIG-fake-b\)",
         ),
         job.start("x", gpus=3),
     ):

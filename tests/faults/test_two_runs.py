@@ -40,7 +40,7 @@ def test_second_run_of_the_same_results_is_refused(project):
 @pytest.mark.fault("two runs at once")
 def test_two_runs_share_the_devices(project, monkeypatch):
     """Two runs, two fake devices between them: no device is leased twice, no file is mixed up."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "fake-x,fake-y")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-fake-x,MIG-fake-y")
     running = []
     for number in (1, 2):
         running.append(
@@ -64,7 +64,7 @@ def test_two_runs_share_the_devices(project, monkeypatch):
     for path in (project / "results").glob("r*/logs/longtail_train_network_*.log"):
         text = path.read_text()
         device = re.search(r"devices: ([\w-]+)", text)[1]
-        assert device in ("fake-x", "fake-y")
+        assert device in ("MIG-fake-x", "MIG-fake-y")
         begin, end = (
             re.search(rf"^(\d\d):(\d\d):(\d\d) .*: {word}", text, flags=re.M).groups()
             for word in ("start", "done")

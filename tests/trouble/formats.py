@@ -6,6 +6,7 @@ The tests damage it at random bytes, `make fuzz` goes on from it.
 import gzip
 import io
 import json
+import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from rote.ledger import claims
 from rote.ngrams import files
 from rote.papers.chain import documents
 from rote.papers.distmem import task_files
-from rote.readers import array, image, table, text, weights
+from rote.readers import array, image, model, table, text, tokens, weights
 from rote.run import config
 
 
@@ -91,6 +92,47 @@ def torch_weights() -> bytes:
     return stream.getvalue()
 
 
+def numbers(values: np.ndarray) -> bytes:
+    """A .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
+def archive() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, v=np.arange(20.0))
+    return stream.getvalue()
+
+
+def matlab() -> bytes:
+    from scipy.io import savemat
+
+    stream = io.BytesIO()
+    savemat(stream, {"v": np.arange(20.0).reshape(4, 5)}, do_compression=True)
+    return stream.getvalue()
+
+
+def segy() -> bytes:
+    """Four traces of five samples."""
+    header = bytearray(400)
+    header[20:26] = struct.pack(">HHH", 5, 0, 5)
+    traces = (bytes(240) + np.arange(5, dtype=">f4").tobytes() for _ in range(4))
+    return bytes(3200) + bytes(header) + b"".join(traces)
+
+
+def arrow(ids: np.ndarray, compression: str | None = None) -> bytes:
+    """A file of a saved data set."""
+    import pyarrow as pa
+
+    stream = io.BytesIO()
+    table = pa.table({"input_ids": pa.array(ids.tolist(), pa.list_(pa.int32()))})
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(stream, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return stream.getvalue()
+
+
 def adopt(checkpoint: dict[str, Any]) -> None:
     checkpoint["a"].add_(checkpoint["b"].sum())
 
@@ -105,6 +147,10 @@ def grey(path: Path) -> Any:
 
 def task(path: Path) -> Any:
     return task_files.read("t", str(path), "test")
+
+
+def tokens_of(form: str) -> Callable[[Path], Any]:
+    return lambda path: tokens.read(form, path, tokens.Layout())
 
 
 FORMATS = {
@@ -140,6 +186,12 @@ FORMATS = {
     "idx": Format("-idx3-ubyte", array.read_idx, idx),
     "idx.gz": Format("-idx3-ubyte.gz", array.read_idx, lambda: gzip.compress(idx())),
     "rows": Format(".bin", partial(array.read_rows, size=5), lambda: bytes(range(100))),
+    "npy": Format(".npy", model.read, lambda: numbers(np.ones((4, 5)))),
+    "npz": Format(".npz", model.read, archive),
+    "mat": Format(".mat", model.read, matlab),
+    "segy": Format(".sgy", model.read, segy),
+    "tokens": Format(".npy", tokens_of("memmap"), lambda: numbers(np.arange(50))),
+    "data set": Format(".arrow", tokens_of("datasets"), lambda: arrow(np.arange(40).reshape(8, 5))),
     "png": Format(".png", colour, lambda: picture("PNG")),
     "jpeg": Format(".jpg", colour, lambda: picture("JPEG")),
     "tiff": Format(".tif", colour, lambda: picture("TIFF")),

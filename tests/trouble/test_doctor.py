@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from rote.core import environment, job, nvidia
+from rote.report import start, surroundings
 
 from tests.trouble.machines import BROKEN, needs_root, programs, variables
 
@@ -47,6 +50,7 @@ NAMED = {
     "umask 077": ({"umask": 0o077}, "if others are to read results: umask 022"),
     "Latin-1": ({"PYTHONIOENCODING": "latin-1"}, "export LC_ALL=C.UTF-8 PYTHONUTF8=1"),
     "a broken nvidia-smi": ({"nvidia_smi": BROKEN["a sentence"]}, "CUDA_VISIBLE_DEVICES=0"),
+    "a style of this folder": ({"matplotlibrc": b"font.family: Gr\xfcn"}, "mend or remove it: "),
     "no git": ({"without": ("git",)}, "install git if tables are to name it"),
     "another's clone": ({"git": "exit 128"}, "git config --global --add safe.directory"),
 }
@@ -58,6 +62,8 @@ def assert_doctor_names(workdir: Path, *names: str) -> None:
         trouble |= NAMED[name][0]
     changes = {key: value for key, value in trouble.items() if key.isupper() or key == "umask"}
     scripts = {key: value for key, value in trouble.items() if key not in changes}
+    if style := scripts.pop("matplotlibrc", b""):
+        (workdir / "matplotlibrc").write_bytes(style)
     if scripts:
         changes["PATH"] = programs(workdir, **scripts)
     text = examined(workdir, **changes)
@@ -88,6 +94,74 @@ def test_doctor_names_a_full_disk_and_a_cache_that_cannot_be(workdir, full):
     text = examined(workdir)
     assert re.search(r"^PROBLEM  no file can be written in .*results", text, flags=re.M)
     assert "chmod -R u+w results" in text
+
+
+STYLES = {
+    "foreign": (".config/matplotlib/matplotlibrc", "savefig.dpi: 50", "leave your style aside"),
+    "broken": (".config/matplotlib/matplotlibrc", "savefig.dpi: fine", "Key savefig.dpi"),
+    "of a variable": ("other/matplotlibrc", "savefig.dpi: 50", "leave your style aside"),
+}
+
+
+@pytest.mark.parametrize("case", STYLES)
+def test_doctor_names_styles_of_a_user(workdir, monkeypatch, case):
+    name, content, message = STYLES[case]
+    (workdir / name).parent.mkdir(parents=True)
+    (workdir / name).write_text(content, "utf-8")
+    monkeypatch.setenv("HOME", str(workdir))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(environment, "STYLE", str(workdir / "other"))
+    monkeypatch.chdir(workdir)
+    (finding,) = surroundings._styles()
+    assert finding.state == "note"
+    assert str(workdir / name) in finding.message
+    assert message in finding.message
+
+
+@pytest.mark.parametrize(("named", "unknown"), [("all", "all"), ("0,7", "7"), ("GPU-9", "GPU-9")])
+def test_doctor_names_devices_that_are_none(monkeypatch, named, unknown):
+    uuids = ("GPU-1a2b", "GPU-1a9f")
+    monkeypatch.setattr(job, "_uuids", lambda: uuids)
+    monkeypatch.setattr(nvidia, "list_devices", lambda: (uuids, ""))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    finding = next(surroundings._devices())
+    assert finding.state == "problem"
+    assert f"names {unknown!r}, which this machine lacks" in finding.message
+    assert "name one of GPU-1a2b, GPU-1a9f" in finding.advice
+
+
+def test_doctor_takes_a_relative_folder_for_temporary_files(workdir, monkeypatch):
+    monkeypatch.chdir(workdir)
+    monkeypatch.setenv("TMPDIR", ".")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert surroundings._temporary().state == "fine"
+
+
+@pytest.mark.parametrize("script", ["printf 'down\\377' >&2; exit 1", "kill -9 $$"])
+def test_doctor_takes_a_scheduler_that_is_broken(workdir, monkeypatch, script):
+    monkeypatch.setenv("PATH", programs(workdir, sinfo=script))
+    assert start._slurm().message == "Slurm is installed but does not answer"
+
+
+SPECIFICATIONS = {
+    '{"argv": ["R"]}': "R",
+    '{"argv": [1]}': "nothing",
+    '{"argv": []}': "nothing",
+    "{": "nothing",
+    '{"argv": ["python3", "-m", "ipykernel"]}': None,
+}
+
+
+@pytest.mark.parametrize("content", SPECIFICATIONS)
+def test_doctor_takes_kernels_of_any_kind(workdir, monkeypatch, content):
+    monkeypatch.setenv("JUPYTER_PATH", str(workdir))
+    (workdir / "kernels/python3").mkdir(parents=True)
+    (workdir / "kernels/python3/kernel.json").write_text(content, "utf-8")
+    named = [str(one) for one in surroundings._kernels() if str(workdir) in str(one)]
+    expected = SPECIFICATIONS[content]
+    assert len(named) == (expected is not None)
+    if expected:
+        assert f"kernel.json starts {expected}" in named[0]
 
 
 def test_doctor_names_kernels_that_point_elsewhere(workdir):

@@ -143,8 +143,12 @@ def test_full_tmpdir(workdir, full):
 @pytest.mark.fault("full disk")
 @needs_root
 def test_full_disk_for_results_is_one_line(workdir, full):
-    done = rote(workdir, "init", "one", "+", "ngrams", "tokenize", "one.yaml", "--out", f"{full}/c")
+    """For temporary files alone it is no trouble."""
+    (workdir / "a.txt").write_text("the red kite\n", "utf-8")
+    tokenize = ["ngrams", "tokenize", "a.txt", "--out"]
+    done = rote(workdir, *tokenize, "sound", "+", *tokenize, f"{full}/c", TMPDIR=str(full))
     assert done.returncode == 1
+    assert (workdir / "sound" / "corpus.json").is_file()
     last = printed(done).splitlines()[-1]
     assert last.startswith("rote: error: No space left on device")
     assert str(full) in last
@@ -243,7 +247,7 @@ with job.lease(1, poll_s=0.02) as devices:
 @needs_root
 def test_two_users_never_hold_one_device(tmp_path):
     """Whoever comes first makes the lock, with a umask that hides it; the other one waits."""
-    environment = variables(CUDA_VISIBLE_DEVICES=f"fake-{tmp_path.name}-{os.getpid()}")
+    environment = variables(CUDA_VISIBLE_DEVICES=f"MIG-fake-{tmp_path.name}-{os.getpid()}")
 
     def hold(user: int, seconds: float) -> subprocess.Popen:
         command = [*becoming(user), sys.executable, "-c", HOLD, str(seconds)]
@@ -258,7 +262,7 @@ def test_two_users_never_hold_one_device(tmp_path):
                 second.wait(3)
             first.kill()
             assert second.wait(60) == 0
-    locks = list(job._LOCKS.glob(f"fake-{tmp_path.name}-{os.getpid()}*"))
+    locks = list(job._LOCKS.glob(f"MIG-fake-{tmp_path.name}-{os.getpid()}*"))
     assert [stat.S_IMODE(path.stat().st_mode) for path in locks] == [0o644]
     assert stat.S_IMODE(job._LOCKS.stat().st_mode) == 0o1777
 

@@ -153,13 +153,14 @@ def test_damage_is_named_strictly_and_counted_leniently(tmp_path, case, caplog):
     assert name in caplog.text or problems["bytes replaced"]
 
 
-def test_links_are_followed_and_circles_are_not(tmp_path):
+def test_links_are_followed_and_circles_are_not(tmp_path, caplog):
     outside = write(tmp_path / "outside", {"deep/x.txt": b"linked"})
     corpus = write(tmp_path / "corpus", {"a.txt": b"plain"})
     (corpus / "shards").symlink_to(outside)
     (corpus / "one.txt").symlink_to(outside / "deep/x.txt")
     (corpus / "circle").symlink_to(corpus)
     assert texts(corpus) == ["plain", "linked", "linked"]
+    assert "by links 1 files (x.txt) once more: each counts as often" in caplog.text
     (corpus / "lost.txt").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"lost\.txt is a link that leads nowhere"):
         texts(corpus)

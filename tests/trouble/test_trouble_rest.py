@@ -30,6 +30,8 @@ WAVES = {
     "too coarse in time": {"frequency": 60.0, "step": 0.02},
     "just too coarse": {"frequency": 25.0, "step": 0.0081},
     "half a sample": {"samples": 50.5},
+    "milliseconds": {"delay": 150.0},
+    "before the wavelet begins": {"delay": 0.5},
 }
 
 

@@ -94,6 +94,11 @@ REFUSED = {
     "another format": ("t.xlsx", b"PK", r"must be a file of \.csv"),
     "no object": ("t.jsonl", b"[1, 2]\n", "line 1: not an object"),
     "no JSON": ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2: not JSON"),
+    "a key twice": (
+        "t.jsonl",
+        b'{"a": 1, "a": 2}\n',
+        "line 1: .*the key 'a' twice",
+    ),
 }
 
 

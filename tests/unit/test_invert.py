@@ -84,13 +84,37 @@ def test_wavelet_of_a_file_is_weighted_as_its_spectrum():
     [
         ({"frequencies": (), "free_surface": True}, "belong to the frequency domain"),
         ({"wavelet": np.ones(3)}, "time between its samples"),
-        ({"frequencies": (-1.0,)}, "frequencies must be positive"),
+        ({"frequencies": (-1.0,)}, "frequencies must be finite and > 0"),
+        ({"frequencies": 3.0}, "frequencies must be several values"),
+        ({"frequencies": ("3",)}, "frequencies must be finite and > 0"),
+        ({"wavelet": np.ones(3), "wavelet_step": "2"}, "wavelet_step must be finite and > 0"),
+        ({"wavelet": np.ones((3, 2)), "wavelet_step": 0.01}, "must be one row of samples"),
         ({"noise": 0.0}, "noise"),
     ],
 )
 def test_acquisitions_that_cannot_be_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         acquisition(**options)
+
+
+@pytest.mark.parametrize(("highest", "step"), [(60.0, 0.02), (3.0, 2.0), (3.0, 0.167)])
+def test_wavelets_that_hold_no_such_frequency_are_refused(highest, step):
+    """Of 60 Hz, samples every 20 ms show 10."""
+    with pytest.raises(InputError, match=f"hold no {highest:g} Hz; use a wavelet with a step of"):
+        acquisition(frequencies=(2.0, highest), wavelet=np.ones(9), wavelet_step=step)
+    acquisition(frequencies=(2.0, highest), wavelet=np.ones(9), wavelet_step=0.5 / highest)
+
+
+def test_traces_that_no_wave_reaches_and_sources_between_cells_are_refused():
+    true = np.full(SHAPE, 2.5)
+    timed = {"frequencies": (), "peak": 3.0}
+    with pytest.raises(InputError, match=r"within 0\.12 s, the first one after 0\.26 s"):
+        waveform.problem(acquisition(**timed, duration=0.12), true, RNG, fastest=5.0)
+    placed = acquisition().geometry
+    between = placed._replace(sources=placed.sources + 0.5)
+    for options in (timed, {}):
+        with pytest.raises(InputError, match="sources must be whole numbers of cells"):
+            waveform.problem(acquisition(**options, geometry=between), true, RNG, fastest=5.0)
 
 
 # ---- priors

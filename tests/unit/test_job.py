@@ -24,7 +24,7 @@ with job.lease(int(sys.argv[1]), poll_s=0.02) as devices:
 @pytest.fixture
 def devices(monkeypatch) -> list[str]:
     """Two fake devices whose names no other test uses."""
-    names = [f"fake-{uuid.uuid4().hex[:8]}-{i}" for i in range(2)]
+    names = [f"MIG-fake-{uuid.uuid4().hex[:8]}-{i}" for i in range(2)]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(names))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     return names
@@ -129,6 +129,18 @@ UUIDS = tuple(f"GPU-{start}-4d5e-{uuid.uuid4()}" for start in ("1a2b3c4d", "1a9f
         ("1,GPU-5,2", ["1"]),  # unknown
         ("1,3,2", ["1"]),  # no such index
         ("3", []),
+        ("", []),
+        (" ", []),
+        ("-1", []),
+        ("none", []),
+        ("all", []),  # a word of container runtimes
+        (" 2 , GPU-1a2 ", ["2", "GPU-1a2"]),
+        ("1,,2", ["1"]),
+        ("GPU-", []),
+        ("gpu-1a2b", []),  # in CUDA capitals matter
+        ("0x1", []),
+        ("01", ["01"]),
+        ("MIG-5,MIG-5", ["MIG-5"]),
     ],
 )
 def test_devices_have_many_names(monkeypatch, named, expected):
@@ -171,7 +183,23 @@ def test_visible_devices_end_at_an_invalid_entry_as_in_cuda(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")
     assert job.visible_devices() == ["0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "²")  # a digit, but no number
-    assert job.visible_devices() == ["²"]
+    assert job.visible_devices() == []
+
+
+@pytest.mark.parametrize(("named", "unknown"), [("0,9", "9"), ("all", "all"), ("1,-1", "")])
+def test_names_of_no_device_are_said(monkeypatch, caplog, named, unknown):
+    monkeypatch.setattr(job, "_uuids", lambda: UUIDS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    with job.lease(1):
+        assert (f"ends at {unknown!r}" in caplog.text) == bool(unknown)
+
+
+def test_indices_are_those_of_nvidia_smi_in_cuda_too(monkeypatch):
+    monkeypatch.setattr(job, "_uuids", lambda: UUIDS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    with job.lease(1):
+        assert os.environ.pop("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
 
 
 def test_limit_threads_is_exact_and_ends(monkeypatch):

@@ -133,11 +133,12 @@ def test_write_that_fails_keeps_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
-def test_read_names_a_truncated_or_missing_table(tmp_path):
+@pytest.mark.parametrize("read", [tables.read, tables.provenance])
+def test_read_names_a_truncated_or_missing_table(tmp_path, read):
     path = tmp_path / "table.parquet"
     tables.write(path, frame(), Measurement, {})
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"table\.parquet is not a whole Parquet file"):
-        tables.read(path)
+        read(path)
     with pytest.raises(InputError, match="does not exist"):
-        tables.read(tmp_path / "other.parquet")
+        read(tmp_path / "other.parquet")

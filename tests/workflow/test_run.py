@@ -185,7 +185,7 @@ def test_longtail_network_runs_on_real_mnist(project, real_mnist):
 
 def test_gpu_jobs_share_no_device(project):
     """Two fake devices, no --resources gpu: every training job still gets a device of its own."""
-    names = "fake-a,fake-b"
+    names = "MIG-fake-a,MIG-fake-b"
     arguments = (
         "--config",
         "longtail={network: {epochs: 1}}",
@@ -216,7 +216,7 @@ def test_gpu_limits_are_accepted(project, limit):
         "longtail={network: {epochs: 1, architectures: [sum]}}",
         "--",
         "results/smoke/longtail/network.parquet",
-        CUDA_VISIBLE_DEVICES="fake-c",
+        CUDA_VISIBLE_DEVICES="MIG-fake-c",
     )
     log = (project / "results/smoke/logs/longtail_train_network_sum.log").read_text()
     assert ("devices: none" in log) is (limit == "gpu=0")

@@ -330,7 +330,7 @@ def plan(
 
     if refit:
         typer.echo(f"{costs.MEASURED}: {costs.refit()} measured jobs")
-        unit = machine.loaded_unit_seconds(os.cpu_count() or 1)
+        unit = machine.loaded_unit_seconds(len(os.sched_getaffinity(0)))
         typer.echo(f"machine.REFERENCE_S of this machine: {unit:.4f}")
     flops = device_tflops * 1e12 if device_tflops else costs.FLOPS
     costs.show(config.load(configfile), configfile, flops, by_rule=rules)
@@ -352,7 +352,7 @@ def profile(
     from rote.run import profile as profiling
 
     run_profile = profiling.read(results)
-    profiling.show(run_profile, cores or os.cpu_count() or 1)
+    profiling.show(run_profile, cores or len(os.sched_getaffinity(0)))
     chart = out or Path("reports") / results.resolve().name / "profile.png"
     profiling.draw(run_profile, chart)
     typer.echo(f"Chart: {chart}")

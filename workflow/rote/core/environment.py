@@ -11,6 +11,8 @@ from pathlib import Path
 
 from rote.core.errors import InputError
 
+STYLE = os.environ.get("MATPLOTLIBRC", "")  # a user's, which `prepare` leaves aside
+
 
 def prepare() -> None:
     """Let libraries work for users without a home, a name or a terminal that knows all letters.

@@ -9,7 +9,11 @@ from pathlib import Path
 from rote.core.errors import DamagedFile, InputError
 
 log = logging.getLogger("rote")
-_POINTER = b"version https://git-lfs.github.com/spec/"
+# how files begin that stand for others which were not fetched: whose they are, and the cure
+_POINTERS = {
+    b"version https://git-lfs.github.com/spec/": ("Git LFS", "git lfs pull"),
+    b"/annex/objects/": ("git-annex", "git annex get ."),
+}
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}  # which packers and servers leave
 
 
@@ -91,23 +95,26 @@ def skipped(paths: list[Path], limit: int = 3) -> str:
     return f"{len(paths)} files ({names}{', ...' if len(paths) > limit else ''})"
 
 
-def is_pointer(path: Path) -> bool:
-    """Whether a file is what Git LFS leaves in place of one that was not fetched."""
-    if not path.is_file():  # to open a pipe is to wait for who writes to it
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_POINTER)) == _POINTER
-    except OSError:
-        return False
-
-
 def refuse_pointer(path: Path) -> None:
-    """Raise DamagedFile if a file is a pointer of Git LFS."""
-    if is_pointer(path):
-        raise DamagedFile(
-            f"{path} is a pointer of Git LFS, not the file; run where it comes from: git lfs pull"
-        )
+    """Raise DamagedFile if a file is what Git LFS or git-annex leaves in place of one."""
+    try:
+        if not path.is_file():  # to open a pipe is to wait for who writes to it
+            return
+        with path.open("rb") as file:
+            start = file.read(max(map(len, _POINTERS)))
+    except OSError:
+        return  # whoever reads the file says so
+    for mark, (program, cure) in _POINTERS.items():
+        if start.startswith(mark):
+            raise DamagedFile(
+                f"{path} is a pointer of {program}, not the file; run where it comes from: {cure}"
+            )
+
+
+def refuse_pointers(folder: Path) -> None:
+    """Raise DamagedFile if a file below a folder is a pointer; of a file as `refuse_pointer`."""
+    for path in under(folder) if folder.is_dir() else (folder,):
+        refuse_pointer(path)
 
 
 def first_line(error: BaseException, longest: int = 200) -> str:
@@ -142,6 +149,7 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         if path.is_dir():
+            refuse_pointers(path)
             raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error
         fault = problem if problem.startswith("holds") else "cannot be read"
         raise InputError(f"{path} {fault}: it does not exist; check its name") from error
@@ -154,5 +162,5 @@ def one_line(path: str | Path, problem: str, cure: str) -> Iterator[None]:
             f"{path} {problem}, or needs more memory than there is ({first_line(error)}); {cure}"
         ) from error
     except Exception as error:  # the libraries below raise whatever damage leads them to
-        refuse_pointer(path)
+        refuse_pointers(path)
         raise DamagedFile(f"{path} {problem} ({first_line(error)}); {cure}") from error

@@ -170,7 +170,7 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 _LOCKS = Path("/tmp/rote-devices")  # one folder per machine, whatever TMPDIR says
 _SEEN: list[str] = []  # devices of this process's latest lease
-_NO_DEVICE = ("", "-1", "NoDevFiles")
+_NO_DEVICE = ("", "-1", "NoDevFiles", "none", "void")
 
 
 @contextmanager
@@ -197,6 +197,8 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
     if n < 0:
         raise InputError(f"--gpus must be 0 or more, given {n}")
     pool = visible_devices() if n else []
+    if n and (unknown := named_devices()[1]):
+        log.warning("CUDA_VISIBLE_DEVICES ends at %r, which this machine lacks: %s", unknown, pool)
     if pool and n > len(pool):
         raise InputError(
             f"the job wants {n} devices, this machine shows {len(pool)} ({', '.join(pool)})"
@@ -207,6 +209,8 @@ def lease(n: int, *, poll_s: float = 0.1) -> Iterator[list[str]]:
         if pool:
             leased = _acquire(_seen(pool, n), n, poll_s)
             _SEEN[:] = leased
+            # an index is that of nvidia-smi, where CUDA would count the fastest device first
+            os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(leased)
         yield list(leased)
     finally:
@@ -231,16 +235,20 @@ def visible_devices() -> list[str]:
     Each once, under the first of its names. As in CUDA, the list ends at the first name that is no
     device of this machine.
     """
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is None:
+    if "CUDA_VISIBLE_DEVICES" not in os.environ:
         return list(_uuids())
-    chosen: dict[str, str] = {}  # identity -> name
-    for name in (part.strip() for part in named.split(",")):
-        identity = _identity(name)
+    return list(named_devices()[0].values())
+
+
+def named_devices() -> tuple[dict[str, str], str]:
+    """Names in CUDA_VISIBLE_DEVICES by their identities, and the one that ends them, if any."""
+    chosen: dict[str, str] = {}
+    for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(","):
+        identity = _identity(name.strip())
         if identity is None:
-            break
-        chosen.setdefault(identity, name)
-    return list(chosen.values())
+            return chosen, "" if name.strip() in _NO_DEVICE else name.strip()
+        chosen.setdefault(identity, name.strip())
+    return chosen, ""
 
 
 def _identity(name: str) -> str | None:
@@ -262,7 +270,7 @@ def _identity(name: str) -> str | None:
     if uuids and name.startswith("GPU-"):
         matches = [uuid for uuid in uuids if uuid.startswith(name)]
         return matches[0] if len(matches) == 1 else None
-    return name
+    return None if uuids and not name.startswith("MIG-") else name
 
 
 def _acquire(pool: list[str], n: int, poll_s: float) -> dict[str, int]:
@@ -484,4 +492,4 @@ def git_commit() -> str:
         edited = subprocess.run([*git, "status", "--porcelain", "-uno"], **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return commit + ("+" if edited else "")
+    return commit + ("+" if edited else "") if commit else "unknown"

@@ -23,7 +23,8 @@ def list_devices() -> tuple[tuple[str, ...], str]:
     except (OSError, subprocess.SubprocessError) as error:
         return (), f"nvidia-smi does not run ({error})"
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    if done.returncode == 0 and all(_UUID.fullmatch(line) for line in lines):
+    others = [line for line in lines if not _UUID.fullmatch(line)]
+    if done.returncode == 0 and not others:
         return tuple(lines), ""
-    words = (lines or done.stderr.split("\n"))[0][:200]
+    words = (others or done.stderr.split("\n"))[0][:200]
     return (), f"nvidia-smi lists no devices, it says {words!r} (exit code {done.returncode})"

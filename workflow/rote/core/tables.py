@@ -245,17 +245,21 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: naming the file, if it is missing, truncated or not Parquet.
     """
+    with _named(path):
+        return pq.ParquetFile(path).read().to_pandas()
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """One line for a table that is missing or damaged, with the command that makes it."""
     if not Path(path).exists():
         raise InputError(
             f"table {path} does not exist; run the rule that makes it: "
             f"snakemake --cores all -- {path}"
         )
-    with one_line(
-        path,
-        "is not a whole Parquet file",
-        f"make it anew: snakemake --cores all --force -- {path}",
-    ):
-        return pq.ParquetFile(path).read().to_pandas()
+    cure = f"make it anew: snakemake --cores all --force -- {path}"
+    with one_line(path, "is not a whole Parquet file", cure):
+        yield
 
 
 class Folder(Mapping):
@@ -287,11 +291,11 @@ def provenance(path: str | Path) -> dict[str, Any]:
     """The provenance record that `write` put into a table file (`{}` if there is none).
 
     Raises:
-        FileNotFoundError: if the file is missing.
-        pyarrow.ArrowInvalid: if it is truncated or not Parquet.
+        InputError: as `read`.
     """
-    metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(_PROVENANCE, b"{}"))
+    with _named(path):
+        metadata = pq.read_schema(path).metadata or {}
+        return json.loads(metadata.get(_PROVENANCE, b"{}"))
 
 
 def digest(table: pa.Table) -> str:

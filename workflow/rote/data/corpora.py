@@ -12,6 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from rote.core.files import (
     of_formats,
     one_line,
     refuse_pointer,
+    skipped,
     under,
 )
 from rote.readers import text as reader
@@ -119,7 +121,22 @@ def _files(source: str | Path) -> list[CorpusFile]:
             raise InputError(
                 f"corpus file {file.path}: its name must end in one of {', '.join(SUFFIXES)}"
             )
+    if twice := _repeated([file.path for file in listed]):
+        log.warning("corpus %s: by links %s once more: each counts as often", text, skipped(twice))
     return listed
+
+
+def _repeated(paths: list[Path]) -> list[Path]:
+    """Those that are an earlier file under another name."""
+    seen: set[tuple[int, int]] = set()
+    again = []
+    for path in paths:
+        with suppress(OSError):  # whoever reads it says so
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                again.append(path)
+            seen.add((status.st_dev, status.st_ino))
+    return again
 
 
 def _at(text: str) -> list[CorpusFile]:

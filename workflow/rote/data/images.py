@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import one_line, under
+from rote.core.files import one_line, refuse_pointers, under
 from rote.data import download as downloads
 from rote.readers import image
 from rote.readers.array import read_idx, read_rows
@@ -356,6 +356,7 @@ def _cifar(root: Path, name: str, download: bool) -> Images:
         try:
             splits = [dataset(str(root), train=train, download=download) for train in (True, False)]
         except RuntimeError as error:  # torchvision's word for files that are missing or damaged
+            refuse_pointers(root / dataset.base_folder)
             raise InputError(
                 f"{title} is not in {root} ({error}); put it there, or set download to true"
             ) from error

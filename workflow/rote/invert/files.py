@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rote.core import tables
+from rote.core import reals, tables
 from rote.core.errors import InputError
 from rote.core.registry import registered
 from rote.invert.inversion import Inversion
@@ -64,7 +64,7 @@ def positions(path: Path, spacing: float) -> np.ndarray:
         meters = frame[["x", "depth"]].to_numpy(float)
     except ValueError as error:
         raise InputError(f"{path}: x and depth must be numbers ({error})") from error
-    return np.rint(meters / (1000 * spacing)).astype(int)
+    return np.rint(reals.finite(f"{path}: x and depth", meters) / (1000 * spacing)).astype(int)
 
 
 def training_set(path: Path, axes: str, unit: str, key: str) -> tuple[np.ndarray, list[str]]:

@@ -12,6 +12,7 @@ from rote.invert import files, inversion, waveform
 from rote.readers import model as models
 
 log = logging.getLogger("rote")
+SHORTEST = 0.1  # wavelengths that a model is long
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def acquisition(request: Request, shape: tuple[int, int]) -> waveform.Acquisitio
         frequencies = tuple(float(word) for word in request.frequencies.replace(",", " ").split())
     except ValueError as error:
         raise InputError(f"--frequencies must be numbers in Hz, by commas ({error})") from error
+    if request.frequencies and not frequencies:
+        raise InputError(f"--frequencies must be numbers in Hz, given {request.frequencies!r}")
     spacing = request.spacing / 1000
     placed = waveform.geometry(request.geometry, shape, request.sources, request.receivers)
     if request.source_table:
@@ -85,6 +88,18 @@ def acquisition(request: Request, shape: tuple[int, int]) -> waveform.Acquisitio
         free_surface=request.free_surface,
         noise=request.noise,
     )
+
+
+def _refuse_other_unit(name: str, true: np.ndarray, measured: waveform.Acquisition) -> None:
+    """Raise InputError for a model that is nothing beside a wave: cells in km, or peaks in kHz."""
+    length = max(true.shape) * measured.spacing
+    highest = max(measured.frequencies, default=measured.peak)
+    waves = length * highest / float(true.min())
+    if waves < SHORTEST:
+        raise InputError(
+            f"{name} is {1000 * length:.3g} m long, {waves:.2g} wavelengths of {highest:g} Hz, at "
+            f"least {SHORTEST:g} are needed; --spacing is in m, --frequencies and --peak in Hz"
+        )
 
 
 def run(request: Request) -> None:
@@ -119,6 +134,7 @@ def run(request: Request) -> None:
         seed=request.seed,
     )
     measured = acquisition(request, true.shape)
+    _refuse_other_unit(str(request.model), true, measured)
     result = inversion.run(true, measured, options, training, same_grid=request.same_grid)
     if names:
         result.table["nearest_name"] = [names[number] for number in result.table["nearest"]]

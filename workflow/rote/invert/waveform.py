@@ -63,15 +63,31 @@ class Acquisition:
         positive = ("spacing", "peak", "step", "duration", "damping", "noise")
         fields.check(dict.fromkeys(positive, fields.POSITIVE), vars(self))
         fields.check({"layer": fields.SIZE}, vars(self))
-        if any(not frequency > 0 for frequency in self.frequencies):
-            raise InputError(f"frequencies must be positive, given {self.frequencies}")
+        fields.check_many({"frequencies": self.frequencies})
+        for frequency in self.frequencies:
+            fields.check({"frequencies": fields.POSITIVE}, {"frequencies": frequency})
         if not self.frequencies and (self.free_surface or self.wavelet is not None):
             raise InputError(
                 "a free surface and a wavelet from a file belong to the frequency domain; name "
                 "frequencies, or leave them out"
             )
-        if self.wavelet is not None and not self.wavelet_step > 0:
+        if self.wavelet is not None:
+            self._check_wavelet(self.wavelet)
+
+    def _check_wavelet(self, wavelet: np.ndarray) -> None:
+        """Refuse samples of no wavelet, and a step between them that cannot carry a frequency."""
+        shape = reals.finite("wavelet", wavelet).shape
+        if max(shape, default=0) != np.prod(shape):
+            raise InputError(f"a wavelet must be one row of samples, its shape is {shape}")
+        if not self.wavelet_step:
             raise InputError("a wavelet from a file needs the time between its samples, in s")
+        fields.check({"wavelet_step": fields.POSITIVE}, {"wavelet_step": self.wavelet_step})
+        highest = max(self.frequencies)
+        if 2 * highest * self.wavelet_step > 1:
+            raise InputError(
+                f"samples every {self.wavelet_step:g} s hold no {highest:g} Hz; use a wavelet with "
+                f"a step of at most {1 / (2 * highest):.2g} s, or lower frequencies"
+            )
 
     def finer(self) -> "Acquisition":
         """The same on a grid `FINER` times as fine."""
@@ -187,8 +203,8 @@ class TimeDomain:
             step=acquisition.step,
             samples=max(2, round(acquisition.duration / acquisition.step)),
             frequency=acquisition.peak,
-            sources=np.asarray(acquisition.geometry.sources, int),
-            receivers=np.asarray(acquisition.geometry.receivers, int),
+            sources=acquisition.geometry.sources,
+            receivers=acquisition.geometry.receivers,
             layer=acquisition.layer,
             delay=1.2 / acquisition.peak,
             fastest=fastest,
@@ -267,7 +283,8 @@ def problem(
         same_grid: make data on the grid that is inverted on: what is known as an inverse crime.
 
     Raises:
-        InputError: for positions outside the grid, and a grid that is too coarse.
+        InputError: for positions outside the grid, a grid that is too coarse, and traces that end
+            before a wave arrives.
     """
     inverted = _domain(acquisition, true.shape, fastest)
     if same_grid:
@@ -275,8 +292,23 @@ def problem(
     else:
         model = np.kron(true, np.ones((FINER, FINER)))
         source = _domain(acquisition.finer(), model.shape, fastest)
-    inverted.observe(source.data(model), rng)
+    clean = source.data(model)
+    if not acquisition.frequencies:
+        _refuse_silence(acquisition, float(true.max()))
+    inverted.observe(clean, rng)
     return inverted
+
+
+def _refuse_silence(acquisition: Acquisition, fastest: float) -> None:
+    """Raise InputError for traces that end before the first wave arrives, at `fastest` km/s."""
+    sources, receivers = (np.asarray(cells, float) for cells in acquisition.geometry)
+    distances = np.linalg.norm(sources[:, None] - receivers, axis=-1)
+    arrival = acquisition.spacing * float(distances.min()) / fastest
+    if acquisition.duration <= arrival:
+        raise InputError(
+            f"no wave reaches a receiver within {acquisition.duration:g} s, the first one after "
+            f"{arrival:.2g} s; record longer"
+        )
 
 
 def geometry(name: str, shape: tuple[int, int], sources: int, receivers: int) -> SurveyGeometry:

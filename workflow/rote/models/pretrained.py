@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import first_line, refuse_pointer, under
+from rote.core.files import first_line, refuse_pointers
 from rote.data.images import torchvision
 from rote.models.stack import LanguageStack, Parameters, stacked
 
@@ -96,7 +96,7 @@ def _load(kind: str, model: str, revision: str, offline: bool, dtype: Any = "aut
             output_loading_info=True,
         )
     except Exception as error:  # of the library, the network, or damaged files
-        _refuse_pointers(folder)
+        refuse_pointers(folder)
         raise InputError(
             f"model {model!r} (revision {revision}) cannot be loaded: {first_line(error)}; give a "
             "folder that save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
@@ -109,12 +109,6 @@ def _load(kind: str, model: str, revision: str, offline: bool, dtype: Any = "aut
             f"{lacking[0]}; transformers would draw them at random: save the whole model"
         )
     return module.eval()
-
-
-def _refuse_pointers(folder: Path) -> None:
-    """Raise InputError if files of a model's folder were not fetched from Git LFS."""
-    for path in under(folder) if folder.is_dir() else ():
-        refuse_pointer(path)
 
 
 def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
@@ -139,7 +133,7 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
             source, local_files_only=offline, split_special_tokens=True
         )
     except Exception as error:  # of the library, the network, or damaged files
-        _refuse_pointers(folder)
+        refuse_pointers(folder)
         raise InputError(
             f"tokenizer {name!r} cannot be loaded: {first_line(error)}; "
             "give a folder with tokenizer.json, or an id that the hub or its cache (HF_HOME) holds"

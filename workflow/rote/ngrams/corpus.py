@@ -18,7 +18,7 @@ import numpy as np
 
 from rote.core import fields, reals
 from rote.core.errors import InputError
-from rote.core.files import one_line
+from rote.core.files import one_line, refuse_pointer
 from rote.ngrams.analyser import VERSION, Analyser
 from rote.ngrams.writing import (
     FORMAT,
@@ -92,24 +92,22 @@ class Corpus:
         """
         fields.check_types({"path": fields.PATH}, {"path": path})
         folder = Path(path).expanduser()
+        file, again = folder / "corpus.json", "tokenize the corpus again"
         try:
-            manifest = json.loads((folder / "corpus.json").read_text("utf-8"))
-        except (FileNotFoundError, NotADirectoryError) as error:
+            with one_line(file, "is not JSON", again):
+                manifest = json.loads(file.read_bytes())
+        except InputError as error:
+            if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                raise
             raise InputError(
                 f"{folder} holds no corpus (no corpus.json); "
                 f"make one: rote ngrams tokenize TEXTS --out {folder}"
             ) from error
-        except ValueError as error:
-            raise InputError(
-                f"{folder / 'corpus.json'} is not JSON ({error}); tokenize the corpus again"
-            ) from error
         if not isinstance(manifest, dict) or (
             (manifest.get("format"), manifest.get("analyser_version")) != (FORMAT, VERSION)
         ):
-            raise InputError(
-                f"{folder / 'corpus.json'} is of another version; tokenize the corpus again"
-            )
-        with one_line(folder / "corpus.json", "is damaged", "tokenize the corpus again"):
+            raise InputError(f"{file} is of another version; {again}")
+        with one_line(file, "is damaged", again):
             corpus = cls(folder, manifest)
         if not corpus.tokens:
             raise InputError(f"the corpus {folder} holds no token; tokenize its texts again")
@@ -207,8 +205,12 @@ class Corpus:
         path = self.folder / "words.txt"
         if not path.is_file():
             return None
+        refuse_pointer(path)
         with one_line(path, "is damaged", "tokenize the corpus again"):
-            return path.read_bytes().decode().split("\n")[:-1]
+            words = path.read_bytes().decode().split("\n")[:-1]
+            if len(words) != self.types:
+                raise ValueError(f"{len(words)} words instead of {self.types}")
+            return words
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -377,6 +379,7 @@ def map_file(path: Path, dtype: np.dtype, size: int) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"corpus file {path} is missing; tokenize the corpus again") from error
     if actual != expected:
+        refuse_pointer(path)
         raise InputError(
             f"corpus file {path} has {actual} bytes instead of {expected}; tokenize again"
         )

@@ -11,7 +11,7 @@ from rote.core.files import first_line
 extras.require("rote.plotting")
 try:
     import matplotlib  # noqa: F401
-except ValueError as error:  # also of encodings
+except (ValueError, OSError) as error:  # also of encodings
     raise InputError(
         f"matplotlib does not start ({first_line(error)}); mend or remove the file matplotlibrc of "
         "this folder or of your home, and unset MPLBACKEND"

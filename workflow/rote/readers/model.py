@@ -49,13 +49,15 @@ def read(path: str | Path, key: str = "") -> np.ndarray:
 def _named(path: Path, key: str) -> np.ndarray:
     """The array of a name in a .npz or .mat file, or its only one."""
     if has_suffix(path, (".npz",)):
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here: of a damaged file neither library closes what it opened
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     else:
         from scipy.io import loadmat
 
         try:
-            content = loadmat(path)
+            with path.open("rb") as file:
+                content = loadmat(file)
         except NotImplementedError as error:
             raise InputError(
                 f"{path} is a .mat file of version 7.3; save it again with -v7, or as .npy"

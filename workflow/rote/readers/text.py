@@ -210,21 +210,32 @@ def encodable(text: str) -> str:
     return text
 
 
-def value(line: str) -> Any:
+def value(line: str, *, distinct: bool = False) -> Any:
     """A JSON value whose texts can all be written to a file, see `encodable`.
 
     Args:
         line: its text.
+        distinct: refuse an object that has a key twice, of which the last would be read.
 
     Raises:
-        ValueError: if it is no JSON, or nested too deeply.
+        ValueError: if it is no JSON, nested too deeply, or has a key twice.
     """
     try:
-        read = json.loads(line)
+        read = json.loads(line, object_pairs_hook=_distinct if distinct else None)
         # only an escape can stand for half a pair: UTF-8 cannot
         return _encodable_value(read) if "\\u" in line else read
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of its keys and values."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the key {twice!r} twice")
+    return read
 
 
 def _encodable_value(read: Any) -> Any:
@@ -266,14 +277,14 @@ def objects(path: Path, limit: int | None = None) -> Iterator[tuple[int, dict[st
         limit: bytes of the text, unpacked; None is none.
 
     Raises:
-        InputError: as `lines`; for a line that is no JSON or no object.
+        InputError: as `lines`; for a line that is no JSON or no object, or has a key twice.
     """
     for number, line in lines(path, limit):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
         try:
-            read = value(line)
+            read = value(line, distinct=True)
         except ValueError as error:
             raise InputError(f"{where}: not JSON ({error})") from error
         if not isinstance(read, dict):

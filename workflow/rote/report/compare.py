@@ -56,8 +56,7 @@ def cells(a: Path, b: Path) -> pd.DataFrame:
         other rows has one row, with the column `all`.
 
     Raises:
-        InputError: if neither run has a table of a paper.
-        pyarrow.ArrowInvalid: if a table is truncated or not Parquet.
+        InputError: if neither run has a table of a paper, or a table is not whole.
     """
     rows: list[ColumnComparison] = []
     for paper in paper_names():

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from pydantic import BaseModel
@@ -47,7 +48,8 @@ def examine(root: Path) -> Iterator[Finding]:
     Args:
         root: the folder of the workflow.
     """
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}"
+    cores = len(os.sched_getaffinity(0))  # of the allocation, if there is one
+    machine = f"Python {platform.python_version()}, {cores} cores, {platform.platform()}"
     yield Finding("fine", machine)
     yield _versions(root)
     if not (root / "Snakefile").is_file():
@@ -77,7 +79,7 @@ def _disk(root: Path) -> Finding:
 def _speed(root: Path) -> Finding:
     """How fast the machine is, and what the default run takes on it."""
     jobs = planned.plan(None, root)
-    cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
     return Finding("fine", f"the laptop run: {costs.forecast(jobs, config.load(), cores)}")
 
 
@@ -85,12 +87,15 @@ def _slurm() -> Finding:
     command = shutil.which("sinfo")
     if not command:
         return Finding("note", "no Slurm on this machine: jobs run here")
-    done = subprocess.run(
-        [command, "--noheader", "--format=%P %D"], capture_output=True, text=True, timeout=30
-    )
-    if done.returncode:
-        advice = (done.stderr.strip() or "is it up?").splitlines()[0]
-        return Finding("note", "Slurm is installed but does not answer", advice)
+    options: Any = {"capture_output": True, "text": True, "errors": "replace", "timeout": 30}
+    try:
+        done = subprocess.run([command, "--noheader", "--format=%P %D"], **options)
+        fault = (done.stderr.strip() or "is it up?") if done.returncode else ""
+    except (OSError, subprocess.SubprocessError) as error:
+        fault = str(error)
+    if fault:
+        message = "Slurm is installed but does not answer"
+        return Finding("note", message, fault.splitlines()[0][:200])
     partitions = ", ".join(done.stdout.split("\n")).strip(", ")
     return Finding("fine", f"Slurm: {partitions}: --profile profiles/slurm")
 

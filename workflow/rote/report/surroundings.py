@@ -3,6 +3,7 @@
 import json
 import locale
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from rote.core import environment, job, nvidia
 from rote.core.errors import InputError
+from rote.core.files import first_line
 
 
 class Finding(NamedTuple):
@@ -28,7 +30,7 @@ class Finding(NamedTuple):
 
 
 def findings(root: Path) -> Iterator[Finding]:
-    """Home, temporary files, caches, results, umask, git, nvidia-smi, locks, kernels, terminal.
+    """Home, temporary files, caches, results, umask, git, devices, styles, kernels, terminal.
 
     Args:
         root: the folder of the workflow.
@@ -40,6 +42,7 @@ def findings(root: Path) -> Iterator[Finding]:
     yield _umask()
     yield _git(root)
     yield from _devices()
+    yield from _styles()
     yield from _kernels()
     yield _terminal()
 
@@ -65,7 +68,7 @@ def _temporary() -> Finding:
         folder = tempfile.gettempdir()
     except OSError as error:
         return Finding("problem", f"no temporary file can be written: {error.strerror}", advice)
-    if named and Path(named) != Path(folder):
+    if named and os.path.abspath(named) != os.path.abspath(folder):
         message = f"TMPDIR is {named}, where no file can be written: {folder} is taken instead"
         return Finding("problem", message, advice)
     free = shutil.disk_usage(folder).free / 1e9
@@ -113,6 +116,11 @@ def _git(root: Path) -> Finding:
 
 def _devices() -> Iterator[Finding]:
     devices, problem = nvidia.list_devices()
+    if unknown := job.named_devices()[1]:
+        shown = ", ".join(job.visible_devices()) or "none"
+        advice = f"name one of {', '.join(devices) or 'its devices'}, or unset CUDA_VISIBLE_DEVICES"
+        message = f"CUDA_VISIBLE_DEVICES names {unknown!r}, which this machine lacks: shown {shown}"
+        yield Finding("problem", message, advice)
     if problem:
         advice = "have the driver mended, or export CUDA_VISIBLE_DEVICES=0 (or empty: the CPU)"
         yield Finding("note", problem, advice)
@@ -124,6 +132,30 @@ def _devices() -> Iterator[Finding]:
             yield Finding("problem", "devices cannot be leased", str(error))
 
 
+def _styles() -> Iterator[Finding]:
+    """Settings of matplotlib that are not ours: only those of this folder can stop a figure."""
+    home = os.path.expanduser("~")  # as it is for who has none
+    settings = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    folders = (".", f"{settings}/matplotlib", f"{home}/.matplotlib", environment.STYLE)
+    places = [Path(folder, "matplotlibrc") for folder in filter(None, folders)]
+    if os.path.isfile(environment.STYLE):
+        places[-1] = Path(environment.STYLE)
+    for path in places:
+        if not os.path.isfile(path):
+            continue
+        try:
+            from matplotlib import rc_params_from_file
+
+            rc_params_from_file(path, fail_on_error=True, use_default_template=False)
+        except Exception as error:  # of encodings, values, names, or a file that cannot be read
+            state = "problem" if path == places[0] else "note"
+            advice = f"mend or remove it: {path.absolute()}"
+            yield Finding(state, f"{path} cannot be read: {first_line(error)}", advice)
+            continue
+        advice = "to draw in it, draw from the tables yourself"
+        yield Finding("note", f"{path}: figures of rote leave your style aside", advice)
+
+
 def _kernels() -> Iterator[Finding]:
     """Kernelspecs that other notebooks would take; those of the report take this interpreter."""
     from jupyter_core.paths import jupyter_path
@@ -131,10 +163,15 @@ def _kernels() -> Iterator[Finding]:
     for folder in jupyter_path("kernels"):
         path = Path(folder) / "python3" / "kernel.json"
         try:
-            program = json.loads(path.read_text("utf-8"))["argv"][0]
-        except (OSError, ValueError, LookupError, TypeError):
+            (program, *_) = json.loads(path.read_text("utf-8"))["argv"]
+        except OSError:
             continue
-        if Path(program).name != program and Path(program) != Path(sys.executable):
+        except (ValueError, LookupError, TypeError):
+            program = None
+        if not isinstance(program, str):
+            program = "nothing, for it is damaged"
+        # Jupyter takes python without a folder for the interpreter that it runs in
+        if not re.fullmatch(r"python[\d.]*", program) and Path(program) != Path(sys.executable):
             message = f"{path} starts {program}: the report's notebooks run in {sys.executable}"
             advice = "to open them by hand, take this environment's kernel"
             yield Finding("note", message, advice)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.core.files import first_line, one_line, refuse_pointer
+from rote.core.files import first_line, one_line
 from rote.core.tables import atomic
 from rote.readers import weights
 from rote.resmem.bases import is_module
@@ -85,8 +85,6 @@ def read(
     """
     from safetensors.numpy import load_file
 
-    for name in ("resmem.json", "targets.safetensors"):
-        refuse_pointer(folder / name)
     with one_line(folder, "holds no whole model", "save it again"):
         options = json.loads((folder / "resmem.json").read_text("utf-8"))
         arrays = load_file(folder / "targets.safetensors")

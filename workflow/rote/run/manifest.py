@@ -22,8 +22,6 @@ from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from rote import __version__
 from rote.core import runs, tables
 from rote.core.errors import InputError
@@ -289,7 +287,7 @@ def _entry(results: Path, path: Path, makers: Mapping[str, Mapping[str, Any]]) -
         entry |= _making(record)
     if path.suffix == ".parquet":
         # a broken table must not keep the others from being listed
-        with suppress(pa.ArrowInvalid, OSError):
+        with suppress(InputError):
             entry |= tables.provenance(path)
     return entry
 

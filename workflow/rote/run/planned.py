@@ -56,7 +56,7 @@ def plan(configfile: Path | None, root: Path = Path(".")) -> list[PlannedJob]:
     command = [str(Path(sys.executable).parent / "snakemake")]
     command += ["--dry-run", "--forceall", "--cores", "1", "--nolock"]
     command += ["--configfile", str(configfile)] if configfile else []
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise InputError("Snakemake cannot plan this run: " + "; ".join(lines[-6:]))

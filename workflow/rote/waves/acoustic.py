@@ -24,6 +24,7 @@ BAND = 2.5  # highest frequency of a Ricker wavelet over its peak; above it lies
 # number, traces are more wrong than right after 50 cells (58 % off at 2.5, 11 % at 3.8, 0.8 % at
 # 6, 0.3 % at 10): refused.
 MIN_CELLS_PER_WAVELENGTH = 2.5
+_SILENT = 4.0  # π f (delay − t) before which a Ricker wavelet is below 1e-5 of its peak
 
 
 class Survey(NamedTuple):
@@ -70,10 +71,10 @@ def check(velocity: Tensor, survey: Survey) -> Tensor:
 
     Raises:
         InputError: with what is wrong: numbers of the survey that are not in [1e-9, 1e9] (a delay
-            may be 0), a time step longer than half the shortest period of the wavelet; shape,
-            velocities that are not positive and finite or exceed `survey.fastest`, positions that
-            are no whole numbers, lie outside the grid or are repeated, fewer than
-            `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
+            may be 0), a time step longer than half the shortest period of the wavelet, traces that
+            end before it begins; shape, velocities that are not positive and finite or exceed
+            `survey.fastest`, positions that are no whole numbers, lie outside the grid or are
+            repeated, fewer than `MIN_CELLS_PER_WAVELENGTH` cells per shortest wavelength.
     """
     return _checked(velocity, survey)[0]
 
@@ -100,8 +101,8 @@ def _checked(velocity: Tensor, survey: Survey) -> tuple[Tensor, Survey]:
         )
     shape = (v.shape[0], v.shape[1])
     survey = survey._replace(
-        sources=_positions("source", survey.sources, shape),
-        receivers=_positions("receiver", survey.receivers, shape),
+        sources=limits.positions("source", survey.sources, shape),
+        receivers=limits.positions("receiver", survey.receivers, shape),
     )
     if float(values.max()) > float(np.float32(survey.fastest)):
         raise InputError(
@@ -130,33 +131,15 @@ def _with_plain_numbers(survey: Survey) -> Survey:
             f"step {survey.step:g} s is too long for a wavelet of {survey.frequency:g} Hz, "
             f"whose band ends at {BAND * survey.frequency:g} Hz; use at most {longest:.2g} s"
         )
+    end = (survey.samples - 1) * survey.step
+    early = _SILENT / (np.pi * survey.frequency)  # s before its peak
+    if survey.delay - early > end:
+        raise InputError(
+            f"a wavelet of {survey.frequency:g} Hz with its peak at a delay of {survey.delay:g} s "
+            f"does not begin within the {end:g} s of the traces; use a shorter delay, or more "
+            "samples"
+        )
     return survey
-
-
-def _positions(name: str, given: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Positions (points, 2) int64; refused outside a grid, between cells, and twice."""
-    reals.finite(f"{name}s", given)
-    positions = np.asarray(given)
-    if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
-        raise InputError(
-            f"{name}s must be at least one row of two cells (x, depth), their shape is "
-            f"{positions.shape}"
-        )
-    if positions.dtype.kind not in "iu":
-        raise InputError(
-            f"{name}s must be whole numbers of cells, not {positions.dtype}, e.g. "
-            f"{positions[0].tolist()}; round them to the cells that are meant"
-        )
-    outside = (positions < 0).any(1) | (positions >= np.array(shape)).any(1)
-    if outside.any():
-        first = positions[outside][0].tolist()
-        raise InputError(
-            f"{name} at (x, depth) = {first} cells lies outside the grid of {shape} cells, "
-            "where the absorbing layer is"
-        )
-    if len(np.unique(positions, axis=0)) < len(positions):
-        raise InputError(f"two {name}s stand in the same cell")
-    return positions.astype(np.int64)
 
 
 def shots(velocity: Tensor, survey: Survey) -> Tensor:

@@ -5,7 +5,8 @@ from rote.core.domains import Domain
 _SURVEY = (
     "velocities in (0, fastest] km/s; spacing, step, frequency, fastest in [1e-9, 1e9]; whole "
     "cells inside the grid; 2.5 cells or more per shortest wavelength (2.5 times the peak "
-    "frequency, the slowest cell), a warning below 10; step at most half the shortest period"
+    "frequency, the slowest cell), a warning below 10; step at most half the shortest period, "
+    "traces that reach the wavelet"
 )
 _MODEL = (
     "squared slowness > 0 of shape (n, n); 6 cells or more per shortest wavelength, a warning "
@@ -84,7 +85,7 @@ DOMAINS = [
     ),
     Domain(
         "rote.waves.section.RectangularHelmholtz.misfit",
-        "as `data`; finite complex data; noise_sd > 0",
+        "as `data`; finite complex data; noise_sd in [1e-150, 1e150]",
         "that of `data`; its gradient is that of the discrete misfit",
         "the square operator; central differences, also of cells at the rim",
         "twice the solves of `data`",

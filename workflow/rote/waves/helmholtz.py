@@ -207,7 +207,7 @@ class Helmholtz:
                 finite, and for a noise_sd that is not positive and finite.
         """
         noise_sd = reals.number("noise_sd", noise_sd, WIDTH)
-        observed = self._check_data(observed)
+        observed = limits.data(observed, (self.sources, self.receivers))
         grid = self._grid
         factor = self.factor(slowness)
         fields = self._fields(factor, grid.sources)
@@ -267,15 +267,3 @@ class Helmholtz:
             grid[-p - 1] += grid[-p:].sum(0)
             grid = grid[p:-p].T.copy()
         return grid
-
-    def _check_data(self, observed: np.ndarray) -> np.ndarray:
-        observed = reals.read("data", observed)
-        if observed.shape != (self.sources, self.receivers) or not np.iscomplexobj(observed):
-            raise InputError(
-                f"data must be complex of shape ({self.sources}, {self.receivers}), "
-                f"given {observed.dtype} {observed.shape}"
-            )
-        if not np.isfinite(observed).all():
-            first = tuple(np.argwhere(~np.isfinite(observed))[0].tolist())
-            raise InputError(f"data must be finite, {first} (source, receiver) is not")
-        return observed

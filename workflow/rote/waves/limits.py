@@ -1,8 +1,11 @@
-"""What both propagators ask of the numbers of an acquisition, and of cells per wavelength."""
+"""What all propagators ask of an acquisition: its numbers, positions, data, and wavelengths."""
 
 import logging
 from functools import cache
 
+import numpy as np
+
+from rote.core import reals
 from rote.core.errors import InputError
 from rote.core.fields import FieldRange, whole
 
@@ -43,3 +46,66 @@ def _warn_of_coarse_grid(frequency: float, spacing: float) -> None:
         spacing,
         ACCURATE_CELLS,
     )
+
+
+def positions(name: str, given: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Cells (x, depth) of sources or receivers.
+
+    Args:
+        name: of one of them, for errors.
+        given: (points, 2) whole numbers.
+        shape: cells of the grid in x and depth.
+
+    Returns:
+        (points, 2) int64.
+
+    Raises:
+        InputError: for another shape, positions outside the grid or between cells, and two in one.
+    """
+    reals.finite(f"{name}s", given)
+    cells = np.asarray(given)
+    if cells.ndim != 2 or cells.shape[1] != 2 or not len(cells):
+        raise InputError(
+            f"{name}s must be at least one row of two cells (x, depth), their shape is "
+            f"{cells.shape}"
+        )
+    if cells.dtype.kind not in "iu":
+        raise InputError(
+            f"{name}s must be whole numbers of cells, not {cells.dtype}, e.g. "
+            f"{cells[0].tolist()}; round them to the cells that are meant"
+        )
+    outside = (cells < 0).any(1) | (cells >= np.array(shape)).any(1)
+    if outside.any():
+        first = cells[outside][0].tolist()
+        raise InputError(
+            f"{name} at (x, depth) = {first} cells lies outside the grid of {shape} cells, "
+            "where the absorbing layer is"
+        )
+    if len(np.unique(cells, axis=0)) < len(cells):
+        raise InputError(f"two {name}s stand in the same cell")
+    return cells.astype(np.int64)
+
+
+def data(observed: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Recorded fields of one frequency.
+
+    Args:
+        observed: what was given.
+        shape: numbers of sources and receivers.
+
+    Returns:
+        (sources, receivers) complex.
+
+    Raises:
+        InputError: for another shape, data without an imaginary part, and such that are not finite.
+    """
+    values = reals.read("data", observed)
+    if values.shape != shape or not np.iscomplexobj(values):
+        raise InputError(
+            f"data must be complex of shape ({shape[0]}, {shape[1]}), "
+            f"given {values.dtype} {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        first = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
+        raise InputError(f"data must be finite, {first} (source, receiver) is not")
+    return values

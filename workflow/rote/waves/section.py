@@ -14,11 +14,14 @@ from scipy import sparse
 
 from rote.core import reals
 from rote.core.errors import InputError
-from rote.core.fields import POSITIVE, SIZE, check
-from rote.waves import multifrontal
+from rote.core.fields import WIDTH, check, check_types
+from rote.waves import limits, multifrontal
 from rote.waves.helmholtz import MIN_CELLS_PER_WAVELENGTH
 
-_NUMBERS = {"layer": SIZE, **dict.fromkeys(("spacing", "damping", "frequency"), POSITIVE)}
+_NUMBERS = {
+    "layer": limits.CELLS,
+    **dict.fromkeys(("spacing", "damping", "frequency"), limits.SCALE),
+}
 
 
 class SectionGrid(NamedTuple):
@@ -44,22 +47,19 @@ class RectangularHelmholtz:
     free_surface: bool = False
 
     def __post_init__(self):
-        check(_NUMBERS, vars(self))
-        if len(self.shape) != 2 or min(self.shape) < 2:
-            raise InputError(f"shape must be two numbers of cells from 2 on, given {self.shape}")
-        for name in ("sources", "receivers"):
-            cells = reals.finite(name, getattr(self, name))
-            if cells.ndim != 2 or cells.shape[1] != 2 or not len(cells):
-                raise InputError(f"{name} must be rows of two cells (x, depth), at least one")
-            inside = (cells >= 0) & (cells < self.shape) & (cells == np.floor(cells))
-            if not inside.all():
-                first = cells[~inside.all(1)][0].tolist()
-                raise InputError(
-                    f"{name} must be whole cells inside the grid of {self.shape[0]} × "
-                    f"{self.shape[1]} cells, {first} is not"
-                )
-            if len(np.unique(cells, axis=0)) < len(cells):
-                raise InputError(f"{name} must lie in different cells, two coincide")
+        check_types({"free_surface": bool}, vars(self))
+        for name, number in check(_NUMBERS, vars(self)).items():
+            object.__setattr__(self, name, number)
+        cells = reals.whole("shape", self.shape).tolist()
+        if len(cells) != 2 or min(cells) < 2 or max(cells) > 100_000:
+            raise InputError(
+                f"shape must be two numbers of cells from 2 to 100,000, given {self.shape}"
+            )
+        shape = (cells[0], cells[1])
+        object.__setattr__(self, "shape", shape)
+        for name in ("source", "receiver"):
+            given = getattr(self, f"{name}s")
+            object.__setattr__(self, f"{name}s", limits.positions(name, given, shape))
 
     @property
     def omega(self) -> float:
@@ -125,8 +125,8 @@ class RectangularHelmholtz:
                 6 cells per shortest wavelength.
         """
         v = reals.array("velocity", velocity)
-        if v.shape != tuple(self.shape):
-            raise InputError(f"velocity has shape {v.shape}, the grid is {tuple(self.shape)}")
+        if v.shape != self.shape:
+            raise InputError(f"velocity has shape {v.shape}, the grid is {self.shape}")
         if not (np.isfinite(v) & (v > 0)).all():
             raise InputError("velocity must be positive and finite in every cell")
         cells = v.min() / (self.frequency * self.spacing)
@@ -184,14 +184,11 @@ class RectangularHelmholtz:
             Φ, and its gradient (cells in x, cells in depth) per km/s.
 
         Raises:
-            InputError: see `check`; also for data of another shape or that are not finite, and for
-                a noise_sd that is not positive.
+            InputError: see `check`; also for data of another shape, without imaginary part or not
+                finite, and for a noise_sd outside [1e-150, 1e150].
         """
-        noise_sd = reals.number("noise_sd", noise_sd, POSITIVE)
-        expected = (len(self.sources), len(self.receivers))
-        observed = np.asarray(observed, complex)
-        if observed.shape != expected or not np.isfinite(observed).all():
-            raise InputError(f"data must be finite and of shape {expected}, given {observed.shape}")
+        noise_sd = reals.number("noise_sd", noise_sd, WIDTH)
+        observed = limits.data(observed, (len(self.sources), len(self.receivers)))
         grid = self._grid
         factor = self.factor(velocity)
         fields = self._fields(factor)
