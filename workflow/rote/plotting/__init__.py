@@ -34,6 +34,7 @@ from rote.plotting.layout import (
 )
 from rote.plotting.primitives import (
     at_most,
+    at_row,
     beside,
     heat,
     nearest,
@@ -53,6 +54,7 @@ __all__ = [
     "Canvas",
     "Look",
     "at_most",
+    "at_row",
     "beside",
     "categories",
     "compared",

@@ -93,6 +93,24 @@ def points(
         artist.set_transform(moved)
 
 
+def at_row(axes: Axes, values: Sequence[float], row: float, **options) -> None:
+    """Replicates, their mean and 95 % interval along a row; at most ten are drawn as dots.
+
+    Args:
+        axes: to draw on.
+        values: one per replicate; NaN is dropped.
+        row: its height.
+        **options: of `Axes.errorbar`: label, color, marker.
+    """
+    column = pd.Series(values, dtype=float).dropna()
+    table = spread(pd.DataFrame({"row": row, "value": column}), "row", "value")
+    look = {"marker": "o", "color": INK, "linestyle": "none", "elinewidth": 0.9} | options
+    if 1 < len(column) <= MOST_DOTS:
+        dots = {"color": look["color"], "alpha": 0.4, "markersize": 2, "markeredgewidth": 0}
+        axes.plot(column, np.full(len(column), row), "o", zorder=1.5, **dots)
+    axes.errorbar(table["mean"], table["row"], xerr=whiskers(table), **look)
+
+
 def beside(count: int, step: float = 4.0) -> list[float]:
     """Shifts of `count` series around their common place, 1/72 inch; see `points`.
 
@@ -147,7 +165,7 @@ def at_most(axes: Axes, x: Sequence, floor: float, **options) -> None:
     style = {"marker": r"$\downarrow$", "linestyle": "none", "markersize": 6} | options
     axes.plot(x, np.full(len(x), floor), **style)
     axes.annotate(
-        f"≤ {floor:.0e}",
+        f"≤ {floor:g}",
         (max(x), floor),
         xytext=(4, 0),
         textcoords="offset points",

@@ -1,0 +1,40 @@
+"""What the paper's figures share: how test sets, architectures and weight decay are drawn."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE
+from rote.plotting import FAINT, INK, PALETTE, Look
+
+Tables = Mapping[str, pd.DataFrame]
+# parts of the test distribution, in every track
+FRESH = Look("fresh data, IND", PALETTE[0], "o")
+PAIRS = Look(r"one-off pairs, OOD$_2$", PALETTE[3], "s")
+GLYPH_PAIRS = PAIRS._replace(label="two one-off symbols")
+TRAINED_SLOTS = Look("in their trained slots", PALETTE[5], "P")
+DIGITS = FRESH._replace(label="fresh common digits")
+ROWS = Look("one-off training rows", PALETTE[1], "D")
+TRAINING = Look("all training rows", FAINT, "v")
+RARE = Look("rare part of fresh data", PALETTE[4], "^")
+COMMON = Look("common part of fresh data", PALETTE[2], "<")
+UNSEEN = Look("unseen part of fresh data", PALETTE[7], "X")
+# networks
+KINDS = [name for name, network in ARCHITECTURES.items() if not network.degree]
+NETWORKS = {
+    name: Look(name, color, marker)
+    for name, color, marker in zip(
+        KINDS,
+        (INK, PALETTE[2], PALETTE[9], PALETTE[1], PALETTE[5]),
+        ("o", "s", "D", "v", "^"),
+        strict=True,
+    )
+}
+COMPARED = {name: NETWORKS[name] for name in (REFERENCE, MIXING)}
+# with and without weight decay
+MEMORIZED, DECAYED = PALETTE[0], PALETTE[3]
+
+
+def measured(table: pd.DataFrame, evaluation_set: str) -> pd.Series:
+    """Rows whose loss was measured on one set."""
+    return table["evaluation_set"] == evaluation_set
