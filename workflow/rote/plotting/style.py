@@ -38,6 +38,50 @@ STYLE = {
     "svg.hashsalt": "rote",
 }
 
+# pure numbers: the label of an axis names one of them, or ends in its unit in brackets
+DIMENSIONLESS = (
+    "accuracy",
+    "angle",
+    "bandwidth",
+    "copies",
+    "correlation",
+    "cosine",
+    "count",
+    "decay",
+    "density",
+    "dimension",
+    "error",
+    "exponent",
+    "facts",
+    "fraction",
+    "influence",
+    "load",
+    "loss",
+    "misfit",
+    "n-gram",
+    "neighbors",
+    "norm",
+    "number",
+    "occurrences",
+    "p/n",
+    "parameters",
+    "penalty",
+    "precision",
+    "rank",
+    "ratio",
+    "ridge",
+    "risk",
+    "ρ",
+    "samples",
+    "score",
+    "share",
+    "signal",
+    "slope",
+    "steps",
+    "strength",
+    "width",
+)
+
 
 class Look(NamedTuple):
     """How one thing (a method, a loss, a prior) is drawn in every figure of a paper."""
