@@ -22,6 +22,7 @@ from rote.papers.longtail.figures.style import (
     TRAINING,
     UNSEEN,
     Tables,
+    draw_losses,
     measured,
 )
 from rote.papers.longtail.linear import ood
@@ -54,7 +55,7 @@ def rare_digit(tables: Tables) -> Canvas:
         triples.TWO_TRAINED_NINES.name: "d  Two trained 9s, new pairs",
     }
     names = list(table["architecture"].unique())
-    shifts = dict(zip(names, beside(len(names), 3.5), strict=True))
+    shifts = dict(zip(names, beside(len(names), 4.5), strict=True))
     for ax, (evaluation_set, title) in zip(axes.flat, titles.items(), strict=True):
         for name in names:
             rows = table[(table["architecture"] == name) & measured(table, evaluation_set)]
@@ -64,7 +65,7 @@ def rare_digit(tables: Tables) -> Canvas:
             points(ax, memorized, "x", "mse", line=True, **look.marks(shift=shifts[name]))
             if len(decayed):
                 style = look.marks(markerfacecolor="white", label=f"{look.label}, weight decay")
-                points(ax, decayed, "x", "mse", line="--", shift=shifts[name], **style)
+                points(ax, decayed, "x", "mse", line="--", shift=shifts[name] + 2.2, **style)
         ax.set(
             title=title,
             xlabel="training triples with a 9",
@@ -102,10 +103,11 @@ def isolation(tables: Tables) -> Canvas:
             _published(ax, names, published)
         ax.set(title=title, yscale="log", xlim=(-0.55, len(names) - 0.45))
         categories(ax.xaxis, [_with_decay(name, chosen) for name in names])
-    for ax in axes[0, 1:]:
-        ax.axhline(decay.FORGOTTEN, color=FAINT, linewidth=0.9, linestyle=":")
-    axes[0, 1].text(-0.5, decay.FORGOTTEN * 1.15, "rule: forgotten above", fontsize=7, color=FAINT)
-    axes[0, 2].text(-0.5, decay.FITTED * 1.15, "rule: fitted below", fontsize=7, color=FAINT)
+        ax.tick_params(axis="x", labelsize=6)
+    rule = {"color": FAINT, "linewidth": 0.9, "linestyle": ":"}
+    rule["label"] = "rule: forgotten above (b), fitted below (c)"
+    axes[0, 1].axhline(decay.FORGOTTEN, **rule)
+    axes[0, 2].axhline(decay.FITTED, **rule)
     axes[0, 0].set_ylabel("MSE (label²)")
     log_ticks(axes[0, 0].yaxis)
     legend_below(canvas, 4)
@@ -153,7 +155,7 @@ def weight_decay(tables: Tables) -> Canvas:
             (triples.TRAIN, TRAINING),
         ):
             rows = losses[measured(losses, evaluation_set.name)]
-            points(ax, rows, "weight_decay", "mse", line=True, **style.marks())
+            draw_losses(ax, rows, "weight_decay", style, line=True)
         ax.axhline(decay.FORGOTTEN, color=FAINT, linewidth=0.9, linestyle=":")
         chosen = decays[(decays["architecture"] == name) & decays["chosen"]]["weight_decay"]
         for value in chosen:
@@ -228,7 +230,7 @@ def companions(tables: Tables) -> Canvas:
             (triples.GLYPH_ROWS, ROWS),
         ):
             rows = table[measured(table, evaluation_set.name)]
-            points(ax, rows, "x", "mse", **look.marks())
+            draw_losses(ax, rows, "x", look)
         ax.set(
             title=title, yscale="log", xlabel="companions in the training triple", xlim=(-0.4, 2.4)
         )
@@ -289,7 +291,7 @@ def _kernel_memorization(ax: Axes, tables: Tables) -> None:
         (triples.GLYPH_ROWS, ROWS),
     ):
         of_set = table[measured(table, evaluation_set.name)]
-        points(ax, of_set, "hat", "mse", line=True, **look.marks())
+        draw_losses(ax, of_set, "hat", look, line=True)
     ax.set(
         title="b  Shared kernel on images",
         xlabel="mean hat diagonal of the one-off rows",

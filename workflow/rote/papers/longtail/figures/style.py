@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from rote.papers.longtail.architectures import ARCHITECTURES, MIXING, REFERENCE
-from rote.plotting import FAINT, INK, PALETTE, Look
+from rote.plotting import FAINT, INK, PALETTE, Look, at_most, points
 
 Tables = Mapping[str, pd.DataFrame]
 # parts of the test distribution, in every track
@@ -31,6 +32,7 @@ NETWORKS = {
     )
 }
 COMPARED = {name: NETWORKS[name] for name in (REFERENCE, MIXING)}
+FLOOR = 1e-8  # a loss of labels² below this is rounding
 # with and without weight decay
 MEMORIZED, DECAYED = PALETTE[0], PALETTE[3]
 
@@ -38,3 +40,21 @@ MEMORIZED, DECAYED = PALETTE[0], PALETTE[3]
 def measured(table: pd.DataFrame, evaluation_set: str) -> pd.Series:
     """Rows whose loss was measured on one set."""
     return table["evaluation_set"] == evaluation_set
+
+
+def draw_losses(ax: Axes, rows: pd.DataFrame, x: str, look: Look, **options) -> None:
+    """Losses by x; where their mean is rounding, what they are at most.
+
+    Args:
+        ax: axes to draw on.
+        rows: of a table with the column mse.
+        x: column of the horizontal axis.
+        look: of the test set.
+        **options: of `points`.
+    """
+    mean = rows.groupby(x)["mse"].transform("mean")
+    points(ax, rows[mean > FLOOR], x, "mse", **look.marks(**options))
+    at_most(ax, sorted(rows.loc[mean <= FLOOR, x].unique()), FLOOR, color=look.color)
+    ax.set_yscale("log")
+    low, _ = ax.get_ylim()
+    ax.set_ylim(bottom=max(low, FLOOR / 4))
