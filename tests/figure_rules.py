@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def problems(canvas: Canvas) -> list[str]:
     """Everything in a figure that breaks a rule; draws it."""
     canvas.draw_without_rendering()
     checks = (_width, _legends, _labels, _words, _joined, _hidden, _outside)
-    return [problem for check in checks for problem in check(canvas)]
+    return list(chain.from_iterable(check(canvas) for check in checks))
 
 
 def colours(canvas: Canvas) -> Iterator[tuple[str, str]]:
@@ -78,14 +78,14 @@ def _labels(canvas: Canvas) -> Iterator[str]:
 
 def _in_line(canvas: Canvas, ax: Axes, name: str) -> list[Axes]:
     """Panels left of this one (y) or below (x): the outermost bears the label."""
-    box = ax.get_position()
-    place = (box.y0, box.y1) if name == "y" else (box.x0, box.x1)
     ends = ("y0", "y1") if name == "y" else ("x0", "x1")
-    return [
-        one
-        for one in visible(canvas)
-        if np.allclose([getattr(one.get_position(), end) for end in ends], place, atol=0.03)
-    ]
+    edges = np.array([_edges(one, ends) for one in visible(canvas)])
+    beside = np.isclose(edges, _edges(ax, ends), atol=0.03).all(1)
+    return [one for one, is_beside in zip(visible(canvas), beside, strict=True) if is_beside]
+
+
+def _edges(ax: Axes, ends: tuple[str, str]) -> list[float]:
+    return [getattr(ax.get_position(), end) for end in ends]
 
 
 def _unit(label: str) -> Iterator[str]:

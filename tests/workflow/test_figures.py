@@ -19,8 +19,8 @@ def drawn(request, smoke):
 
 def test_figures_obey_the_rules(drawn):
     with plotting.house_style():
-        found = {name: problems(canvas) for name, canvas in drawn.items()}
-    assert not {name: listed for name, listed in found.items() if listed}
+        broken = {name: problems(canvas) for name, canvas in drawn.items()}
+    assert not {name: listed for name, listed in broken.items() if listed}
 
 
 def test_a_label_has_one_colour_in_all_figures_of_a_paper(drawn):
@@ -29,5 +29,5 @@ def test_a_label_has_one_colour_in_all_figures_of_a_paper(drawn):
         for label, colour in colours(canvas):
             seen.setdefault(label, set()).add(colour)
     ordered = ("N = ", "λ = ", "k = ", "σ = ", "γ = ", "α = ", "τ = ")  # shades of what is drawn
-    several = {label for label, found in seen.items() if len(found) > 1}
+    several = {label for label, shown in seen.items() if len(shown) > 1}
     assert not {label for label in several if not label.startswith(ordered)}

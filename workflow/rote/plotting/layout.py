@@ -71,11 +71,11 @@ def explained(axes: Iterable[Axes]) -> tuple[list, list[str]]:
     Args:
         axes: of one figure.
     """
-    found = {}
+    by_label: dict[str, object] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)
+            by_label.setdefault(label, handle)
+    return list(by_label.values()), list(by_label)
 
 
 def legend_below(
@@ -116,14 +116,14 @@ def label_ends(axes: Axes, *, fontsize: float = 7.0) -> None:
         data = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
         data = data[np.isfinite(data).all(1)]
         if len(data):
-            place = axes.transData.transform(data[data[:, 0].argmax()])
-            ends.append((axes.transAxes.inverted().transform(place)[1], label, line.get_color()))
+            last = axes.transData.transform(data[data[:, 0].argmax()])
+            ends.append((axes.transAxes.inverted().transform(last)[1], label, line.get_color()))
     ends.sort(key=lambda end: end[0])
     tall = axes.get_position().height * axes.figure.get_figheight()
     heights = _apart([end[0] for end in ends], 1.2 * fontsize / 72 / tall)
     for height, (_, label, color) in zip(heights, ends, strict=True):
-        place = {"xy": (1.02, height), "xycoords": "axes fraction", "va": "center"}
-        axes.annotate(label, color=color, fontsize=fontsize, annotation_clip=False, **place)
+        beside = {"xy": (1.02, height), "xycoords": "axes fraction", "va": "center"}
+        axes.annotate(label, color=color, fontsize=fontsize, annotation_clip=False, **beside)
 
 
 def _apart(heights: list[float], gap: float) -> list[float]:
@@ -149,22 +149,24 @@ def named(axes: Axes, x: float, name: str) -> None:
         name: what is there.
     """
     axes.axvline(x, color=FAINT, linewidth=0.8)
-    place = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "va": "bottom", "ha": "center"}
-    axes.annotate(name, fontsize=6.5, color=FAINT, **place)
+    above = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "va": "bottom", "ha": "center"}
+    axes.annotate(name, fontsize=6.5, color=FAINT, **above)
 
 
-def measured_ticks(axis: Axis, values: Sequence, most: int = 6) -> None:
+def measured_ticks(axis: Axis, values: Sequence, numbers: int = 6) -> None:
     """Ticks where something was measured, in plain numbers.
 
     Args:
         axis: of any scale.
         values: the places, repeated or not.
-        most: if there are more, every second (third, ...) has a number.
+        numbers: if there are more places, every second (third, ...) has a number.
     """
     places = np.unique(np.asarray(values, float))
-    named_ones = places[:: -(-len(places) // most)]
+    named_ones = places[:: -(-len(places) // numbers)]
     axis.set_major_locator(FixedLocator(named_ones.tolist()))
-    axis.set_minor_locator(FixedLocator(places.tolist()) if len(places) > most else NullLocator())
+    axis.set_minor_locator(
+        FixedLocator(places.tolist()) if len(places) > numbers else NullLocator()
+    )
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
 

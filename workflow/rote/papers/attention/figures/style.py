@@ -8,7 +8,8 @@ from rote.papers.attention import curves
 from rote.plotting import INK, PALETTE, Look
 
 Tables = Mapping[str, pd.DataFrame]
-GAMMA, ERROR, GAP = "ridge γ", "memorization\nerror E", "E(attention)\n− E(ridge)"
+GAMMA, ERROR = "ridge γ", "memorization\nerror E"
+GAP = "E(attention)\n− E(ridge)"
 FUNCTIONS = {
     "linear": Look("linear", PALETTE[2], "s"),
     "tanh": Look("tanh", PALETTE[0], "o"),

@@ -45,7 +45,7 @@ MARKERS = {"nothing": "o", "pruned": "D", "random": "X", "unknown": "^", "all": 
 LOOKUP_COLORS = {"knn": PALETTE[3], "dictionary": PALETTE[4]}
 
 
-class Look(NamedTuple):
+class NetworkLook(NamedTuple):
     """How a network with a memory is drawn."""
 
     variant: str  # corpus
@@ -68,10 +68,10 @@ class Look(NamedTuple):
 
 
 LOOKS = (
-    Look("none", "nothing", "unpruned"),
-    Look("loss", "nothing", "pruned by loss"),
-    Look("loss", "pruned", "pruned by loss, memory of what was pruned"),
-    Look("none", "pruned", "unpruned, the same memory"),
+    NetworkLook("none", "nothing", "unpruned"),
+    NetworkLook("loss", "nothing", "pruned by loss"),
+    NetworkLook("loss", "pruned", "pruned by loss, memory of what was pruned"),
+    NetworkLook("none", "pruned", "unpruned, the same memory"),
 )
 
 

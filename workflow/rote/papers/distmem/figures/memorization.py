@@ -291,10 +291,10 @@ def pretrained(tables: Tables) -> Canvas:
     for ax, (source, task) in zip(axes[0], tasks, strict=True):
         of_task = rows[(rows["source"] == source) & (rows["task"] == task)]
         styles = zip(("shorter n", "longer n"), shade(2), (0.96, 1.04), strict=True)
-        for n, (name, color, place) in zip(sorted(of_task["n"].unique()), styles, strict=False):
+        for n, (name, color, aside) in zip(sorted(of_task["n"].unique()), styles, strict=False):
             for variant, marker in PRETRAINED_MARKERS:
                 of_line = of_task[(of_task["n"] == n) & (of_task["variant"] == variant.name)]
-                of_line = of_line.assign(place=of_line["size"] * place)
+                of_line = of_line.assign(place=of_line["size"] * aside)
                 style = {"color": color, "marker": marker}
                 _study(ax, of_line, f"{name}, {variant.label}", **style)
         words = source.replace("world", "corpus "), task.replace("_", " ")
