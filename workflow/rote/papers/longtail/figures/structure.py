@@ -115,9 +115,11 @@ def wrong_labels(tables: Tables) -> Canvas:
     rows = rows.assign(wrong=rows["training_set"].map(counts))
     styles = {0.0: ("no weight decay: memorized", MEMORIZED, "o")}
     styles |= {decay: (f"weight decay {decay:g}", DECAYED, "s") for decay in chosen}
-    for decay, (label, color, marker) in styles.items():
+    shifts = beside(len(styles))
+    for shift, (decay, (label, color, marker)) in zip(shifts, styles.items(), strict=True):
         fits = rows[rows["weight_decay"] == decay]
-        points(ax, fits, "wrong", "mse", label=label, color=color, marker=marker)
+        style = {"color": color, "marker": marker, "shift": shift}
+        points(ax, fits, "wrong", "mse", label=label, **style)
     without = spread(table[table["training_set"] == WITHOUT_GLYPHS.name], "nines", "mse")
     theory(ax, [0, 8], [without["mean"].item()] * 2, label="never trained on the symbols")
     ax.set(xlabel="wrong labels among ten one-off symbols", ylabel="MSE on pairs (label²)")

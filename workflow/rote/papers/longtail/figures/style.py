@@ -53,8 +53,7 @@ def draw_losses(ax: Axes, rows: pd.DataFrame, x: str, look: Look, **options) -> 
         **options: of `points`.
     """
     mean = rows.groupby(x)["mse"].transform("mean")
-    points(ax, rows[mean > FLOOR], x, "mse", **look.marks(**options))
+    resolved = rows[(mean > FLOOR) & (rows["mse"] > FLOOR / 10)]
+    points(ax, resolved, x, "mse", **look.marks(**options))
     at_most(ax, sorted(rows.loc[mean <= FLOOR, x].unique()), FLOOR, color=look.color)
     ax.set_yscale("log")
-    low, _ = ax.get_ylim()
-    ax.set_ylim(bottom=max(low, FLOOR / 4))
