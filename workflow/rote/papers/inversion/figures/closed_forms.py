@@ -47,7 +47,7 @@ def stylized(tables: Tables) -> Canvas:
     axes[0, 0].set_ylabel("density")
     for ax, sigma in zip(axes[1], widths, strict=True):
         _plane(ax, planes[planes["sigma"] == sigma], zoom=sigma == widths[-1])
-    axes[1, 0].set_ylabel("x₂")
+    axes[1, 0].set_ylabel("coordinate x₂")
     handles = {
         "exact posterior": Line2D([], [], color=EXACT, linewidth=6, alpha=0.5),
         "linearized": Line2D([], [], color=MIXTURE, linestyle=":"),
@@ -72,7 +72,7 @@ def _density(ax: Axes, rows: pd.DataFrame, sigma: float) -> None:
     ax.plot(x, rows["prior"], color=PRIOR, linewidth=1)
     ax.plot(x, 0.8 * top * rows["likelihood"], color=LIKELIHOOD, linestyle="--", linewidth=1)
     ax.plot(train, np.zeros(len(train)), "^", color=EXAMPLES, clip_on=False, zorder=5)
-    ax.set(title=f"σ = {sigma:g}", xlabel="x", xlim=(-2, 3), ylim=(0, top))
+    ax.set(title=f"σ = {sigma:g}", xlabel="coordinate x", xlim=(-2, 3), ylim=(0, top))
 
 
 def _plane(ax: Axes, rows: pd.DataFrame, zoom: bool) -> None:
@@ -85,7 +85,7 @@ def _plane(ax: Axes, rows: pd.DataFrame, zoom: bool) -> None:
     _contours(ax, grids["linearized"], MIXTURE, ":")
     ax.plot(*BENT.train.T, "^", color=EXAMPLES)
     ax.plot(*BENT.truth, "*", color=INK, markersize=8)
-    ax.set(xlabel="x₁", aspect="equal")
+    ax.set(xlabel="coordinate x₁", aspect="equal")
     ax.grid(False)
     if zoom:
         x, y = BENT.train[0]
@@ -200,7 +200,7 @@ def ratios(tables: Tables) -> Canvas:
                 transform=ax.get_xaxis_transform(),
                 zorder=4,
             )
-        ax.set(title=f"N = {size}", xlabel="d₁ / mean(d₂ … d_k)", xlim=(bins[0], bins[-1]))
+        ax.set(title=f"N = {size}", xlabel="d₁ / mean(d₂ … dₖ)", xlim=(bins[0], bins[-1]))
     axes[0, 0].set_ylabel("density")
     legend_below(canvas)
     return canvas

@@ -89,7 +89,7 @@ def transition(tables: Tables) -> Canvas:
         ("pair_rate", "share of samples", "a  d₁/d₂ < 1/3"),
         ("calibrated_rate", "share of samples", "b  Below 1 % of held-out"),
         ("ratio_rate", "share of samples", "c  Published rate"),
-        ("gap", "held-out / training", "d  Loss gap"),
+        ("gap", "loss, held-out / training", "d  Loss gap"),
     )
     for ax, (column, label, title) in zip(axes.flat, measures, strict=True):
         for (of_series, style), shift in zip(series, shifts, strict=False):

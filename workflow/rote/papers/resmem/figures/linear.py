@@ -86,8 +86,8 @@ def toy(tables: Tables) -> Canvas:
         else:
             error = float(((grid[panel.fit] - grid["target"]) ** 2).mean())
             title += f", error {error:.4f}"
-        ax.set(title=title, xlabel="x", ylim=(None, panel.top))
-    axes[0, 0].set_ylabel("y")
+        ax.set(title=title, xlabel="input x", ylim=(None, panel.top))
+    axes[0, 0].set_ylabel("output y")
     legend_below(canvas)
     return canvas
 

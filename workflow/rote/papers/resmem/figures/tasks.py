@@ -98,7 +98,7 @@ def chosen(tables: Tables) -> Canvas:
     """Neighbors that validation data choose, and how many of them the search finds."""
     rows = tables["choices"]
     canvas, (neighbors, recall) = _by_memory(rows[rows["noise"] == 0], ("k", "recall"))
-    neighbors.set(title="a  Neighbors chosen", xlabel="k; 0 is no memory")
+    neighbors.set(title="a  Neighbors chosen", xlabel="neighbors k; 0 is no memory")
     recall.set(title="b  Neighbors that the search finds", xlabel="recall", xlim=(None, 1.02))
     return canvas
 
