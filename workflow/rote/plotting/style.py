@@ -96,6 +96,7 @@ DIMENSIONLESS = (
     "strength",
     "tenth",
     "theory",
+    "time",
     "units",
     "variation",
     "width",

@@ -190,9 +190,9 @@ def posteriors(tables: Tables) -> Canvas:
     axes[3, 1].set_ylabel("coordinate 2")
     for line, title in zip(axes[1:, 1], ("d  Spread", "f  Error", "h  Coordinates"), strict=True):
         line.set_title(title)
-    canvas.colorbar(mean_bar, ax=axes[0, -1], label="km/s", extend="both")
-    canvas.colorbar(spread_bar, ax=axes[1, -1], label="km/s", extend="max")
-    canvas.colorbar(spread_bar, ax=axes[2, -1], label="km/s", extend="max")
+    canvas.colorbar(mean_bar, ax=axes[0, -1], label="v (km/s)", extend="both")
+    canvas.colorbar(spread_bar, ax=axes[1, -1], label="v (km/s)", extend="max")
+    canvas.colorbar(spread_bar, ax=axes[2, -1], label="v (km/s)", extend="max")
     for size, color in zip(by_size, shade(len(by_size)), strict=True):
         groups = rows[rows["examples"] == size].groupby("replicate")
         ensembles = {number: stacked(group) for number, group in groups}
