@@ -124,6 +124,6 @@ def plateau(tables: Tables) -> Canvas:
         )
         ax.set(title=results.width_title(width), ylim=(0, None))
         _step_axis(ax, tables)
-    axes[0, 0].set_ylabel("bits per parameter")
+    axes[0, 0].set_ylabel("stored (bits per parameter)")
     legend_below(canvas, 3)
     return canvas

@@ -133,7 +133,9 @@ def frontiers(tables: Tables) -> Canvas:
             style = {"marker": marker, "color": COLORS[variant], "label": label}
             points(axes[0, 1], rows, "operations", "facts", **style)
     _with_memory(axes[0, 1], tables, longest[longest["width"] == base_width(tables)])
-    axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
+    axes[0, 0].set(
+        title=f"a  Bytes ({_title(tables, world)})", xlabel="size (kilobytes)", xscale="log"
+    )
     axes[0, 1].set(title="b  Training", xlabel="operations / 10⁹", xscale="log", ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("accuracy over facts")
     for ax in axes[0]:

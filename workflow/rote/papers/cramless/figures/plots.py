@@ -129,7 +129,7 @@ def bits(tables: Tables) -> Canvas:
         _compare(ax, runs, "facts", column)
         ax.set(title=title, ylim=(0, 1.25 * runs["all"].max()))
         _given_axis(ax, runs)
-    axes[0, 0].set_ylabel("bits per parameter")
+    axes[0, 0].set_ylabel("stored (bits per parameter)")
     legend_below(canvas)
     return canvas
 
@@ -236,7 +236,7 @@ def shares(tables: Tables) -> Canvas:
             ax.plot(band.index, band["mean"], color=color, linestyle=style, label=label)
             edges = {"color": color, "alpha": 0.2, "linewidth": 0}
             ax.fill_between(band.index, band["min"], band["max"], **edges)
-    ax.set(xlabel="step", ylabel="admitted share ρ of the candidates")
+    ax.set(xlabel="steps of training", ylabel="admitted share ρ of the candidates")
     ax.set(ylim=(0, 1.05), xlim=(0, base_network(tables).steps))
     label_ends(ax)
     return canvas
@@ -268,7 +268,7 @@ def ladder(tables: Tables) -> Canvas:
         measured = of_steps.groupby(["parameters", "replicate"])["c"].max().reset_index()
         style = {"color": color, "marker": LOOKS[STANDARD.name].marker, "shift": shift}
         points(ax, measured, "parameters", "c", label=f"{steps:,} steps", **style)
-    ax.set(title="c  Capacity", ylabel="bits stored per parameter", ylim=(0, None))
+    ax.set(title="c  Capacity", ylabel="stored (bits per parameter)", ylim=(0, None))
     _size_axis(ax, uniform)
     legend_below(canvas)
     return canvas

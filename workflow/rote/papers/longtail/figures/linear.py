@@ -42,7 +42,7 @@ def linear_risk(tables: Tables) -> Canvas:
     contents = [
         ("error_rare", "a  Seen rare features", "mean |Δ|"),
         ("error_common", "b  Common features", "mean |Δ|"),
-        ("ind", "c  Fresh data", "IND"),
+        ("ind", "c  Fresh data", "loss IND"),
         ("ood_alone", "d  Rare pairs forced together", r"OOD$_2$"),
     ]
     sigmas = sorted(sweep["sigma"].unique())
@@ -163,7 +163,7 @@ def scaling(tables: Tables) -> Canvas:
         log_ticks(ax.yaxis)
     for strip in strips[0, 1:]:
         strip.set_ylabel("")
-    axes[0, 0].set_ylabel("IND, σ = 0")
+    axes[0, 0].set_ylabel("loss IND, σ = 0")
     legend_below(canvas, title="lines: predicted slope")
     return canvas
 
