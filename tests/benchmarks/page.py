@@ -81,7 +81,7 @@ def draw(growth: pd.DataFrame, fits: pd.DataFrame, path: Path) -> None:
     """Time and memory against size, one panel per kernel, on logarithmic axes."""
     columns = 4
     with house_style():
-        canvas, axes = panels(-(-len(fits) // columns), columns, width=2.9, height=2.5)
+        canvas, axes = panels(-(-len(fits) // columns), columns, height=1.8)
         for ax in axes.flat[len(fits) :]:
             ax.remove()
         for ax, fit in zip(axes.flat, fits.itertuples(), strict=False):

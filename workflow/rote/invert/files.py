@@ -142,7 +142,7 @@ def figure(path: Path, true: np.ndarray, inversion: Inversion, spacing: float) -
 
     with house_style():
         width, depth = (1000 * spacing * cells for cells in true.shape)
-        canvas, axes = panels(2, 3, width=3.0, height=0.9 + 2.2 * depth / width, sharex=True)
+        canvas, axes = panels(2, 3, height=0.7 + 1.7 * depth / width, sharex=True)
         shown = np.stack([true, inversion.mean])
         limits = (float(shown.min()), float(shown.max()))
         top = max(float(np.nanquantile(np.abs(inversion.mean - true), 0.98)), 1e-9)

@@ -1,7 +1,9 @@
 """Figures: the house style, primitives that the papers share, drawing a paper's to files.
 
-Theory is a line, simulation a marker with its 95 % interval. Colours mean the same thing in every
-figure of a paper.
+Theory is a line, simulation a marker with its 95 % interval and, where there are at most ten, its
+replicates as dots. A colour and a marker mean the same thing in every figure of a paper (`Look`).
+Figures are 3.4 or 7 inches wide, for one column of a journal or two; nothing but theory is a line
+through places that were not measured, and no legend lies over data.
 """
 
 from rote.core import extras
@@ -18,37 +20,60 @@ except (ValueError, OSError) as error:  # also of encodings
     ) from error
 
 from rote.plotting.figures import Canvas, draw, drawing, render
-from rote.plotting.primitives import (
+from rote.plotting.layout import (
     categories,
-    heat,
+    compared,
+    explained,
+    label_ends,
     legend_below,
     log_ticks,
-    nearest,
+    measured_ticks,
+    named,
     panels,
+    plain,
+)
+from rote.plotting.primitives import (
+    at_most,
+    at_row,
+    beside,
+    heat,
+    nearest,
     points,
+    residuals,
     shade,
     spread,
     theory,
     whiskers,
 )
-from rote.plotting.style import FAINT, INK, PALETTE, house_style
+from rote.plotting.style import FAINT, INK, PALETTE, Look, house_style
 
 __all__ = [
     "FAINT",
     "INK",
     "PALETTE",
     "Canvas",
+    "Look",
+    "at_most",
+    "at_row",
+    "beside",
     "categories",
+    "compared",
     "draw",
     "drawing",
+    "explained",
     "heat",
     "house_style",
+    "label_ends",
     "legend_below",
     "log_ticks",
+    "measured_ticks",
+    "named",
     "nearest",
     "panels",
+    "plain",
     "points",
     "render",
+    "residuals",
     "shade",
     "spread",
     "theory",

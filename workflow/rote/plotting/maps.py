@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from rote.core.errors import InputError
 from rote.core.tables import atomic
-from rote.plotting.primitives import heat, legend_below, panels, shade, theory
+from rote.plotting.layout import legend_below, panels
+from rote.plotting.primitives import heat, shade, theory
 from rote.plotting.style import house_style
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -61,7 +62,7 @@ def save(
 
 def _lines(frame: pd.DataFrame, axes: list[str], values: Mapping[str, str], series: str) -> Canvas:
     """One panel per value; a color per value of the second axis, a line style per series."""
-    canvas, grid = panels(1, len(values), width=3.8, height=3)
+    canvas, grid = panels(1, len(values), height=2.8)
     names = list(frame[series].unique())
     groups = list(frame.groupby(axes[1:] or [series], sort=False))
     for ax, (value, label) in zip(grid[0], values.items(), strict=True):
@@ -73,14 +74,14 @@ def _lines(frame: pd.DataFrame, axes: list[str], values: Mapping[str, str], seri
         ax.set(xlabel=axes[0], ylabel=label)
         if logarithmic(frame[axes[0]]):
             ax.set_xscale("log")
-    legend_below(canvas, 3, *grid[0, 0].get_legend_handles_labels())
+    legend_below(canvas, 3)
     return canvas
 
 
 def _maps(frame: pd.DataFrame, axes: list[str], values: Mapping[str, str], series: str) -> Canvas:
     """One row per series, one column per value."""
     names = list(frame[series].unique())
-    canvas, grid = panels(len(names), len(values), width=3.8, height=2.9)
+    canvas, grid = panels(len(names), len(values), height=2.7)
     for row, name in zip(grid, names, strict=True):
         rows = frame[frame[series] == name]
         for ax, (value, label) in zip(row, values.items(), strict=True):

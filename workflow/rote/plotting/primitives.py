@@ -1,57 +1,22 @@
-"""What the papers' figures share: panels, points with intervals, theory lines, heat maps, axes."""
+"""What figures draw: points with intervals and replicates, theory, residuals, heat maps."""
 
 from collections.abc import Sequence
 
 import matplotlib
 
 matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from rote.ledger.intervals import interval
 from rote.plotting.style import INK
 
-
-def panels(
-    rows: int, columns: int, *, width: float = 3.1, height: float = 2.5, **options
-) -> tuple[Canvas, np.ndarray]:
-    """A grid of axes sized per panel.
-
-    Args:
-        rows, columns: of the grid.
-        width, height: of one panel, inches.
-        **options: of `matplotlib.pyplot.subplots`.
-
-    Returns:
-        The figure and its axes, (rows, columns).
-    """
-    return plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options
-    )
-
-
-def legend_below(
-    canvas: Canvas, columns: int, handles: Sequence, labels: Sequence[str], **options
-) -> None:
-    """One legend below all panels, in `columns` or as many as the figure is wide enough for.
-
-    Args:
-        canvas: the figure.
-        columns: most columns of the legend.
-        handles: what is explained, as matplotlib's artists.
-        labels: one per handle.
-        **options: of `Figure.legend`.
-    """
-    for ncols in range(columns, 0, -1):
-        legend = canvas.legend(handles, labels, loc="outside lower center", ncols=ncols, **options)
-        if ncols == 1 or legend.get_window_extent().width <= canvas.bbox.width:
-            return
-        legend.remove()
+MOST_DOTS = 10  # replicates at one place that are drawn as dots, too
+FEWEST_JOINED = 6  # places that a line may join: between fewer of them nothing was measured
 
 
 def spread(frame: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
@@ -87,27 +52,126 @@ def points(
     x: str,
     value: str,
     *,
-    line: bool = True,
+    line: bool | str = False,
+    shift: float = 0.0,
     **options,
 ) -> None:
-    """Replicate means at each x with 95 % intervals.
+    """Replicate means at each x with 95 % intervals, over the replicates where they are few.
+
+    At most ten replicates at a place are drawn as dots.
 
     Args:
         axes: to draw on.
         frame: long table, one row per replicate.
         x: column of the places.
         value: column that is averaged, see `spread`.
-        line: connect the points.
+        line: join the means faintly, as a guide for the eye, in this style; between fewer than six
+            places nothing is joined.
+        shift: to the right, 1/72 inch, on axes of any scale, so that series do not hide each other;
+            see `beside`.
         **options: of `Axes.errorbar`: label, color, marker and so on.
     """
     table = spread(frame, x, value)
-    axes.errorbar(
-        table[x],
-        table["mean"],
-        yerr=whiskers(table),
-        linewidth=1.0,
-        elinewidth=1.0,
-        **{"marker": "o", "linestyle": "-" if line else "none", **options},
+    moved = axes.transData
+    if shift:
+        moved = moved + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
+    look = {"marker": "o", "color": INK} | options
+    drawn: list[Artist] = []
+    single = frame.dropna(subset=[value])
+    of_place = single.groupby(x)[value].size()
+    if 1 < of_place.max() <= MOST_DOTS:
+        dots = {"color": look["color"], "alpha": 0.35, "markersize": 1.8, "markeredgewidth": 0}
+        drawn += axes.plot(single[x], single[value], "o", zorder=1.5, **dots)
+    if line and len(table) >= FEWEST_JOINED:
+        style = "-" if line is True else line
+        guide = {"color": look["color"], "linewidth": 0.7, "alpha": 0.5, "zorder": 1.4}
+        drawn += axes.plot(table[x], table["mean"], linestyle=style, **guide)
+    style = {"linestyle": "none", "elinewidth": 0.9} | look
+    mean, caps, bars = axes.errorbar(table[x], table["mean"], yerr=whiskers(table), **style)
+    drawn += [mean, *caps, *bars]
+    for artist in drawn:  # after all have set the limits of the axes, in data
+        artist.set_transform(moved)
+
+
+def at_row(axes: Axes, values: Sequence[float], row: float, **options) -> None:
+    """Replicates, their mean and 95 % interval along a row; at most ten are drawn as dots.
+
+    Args:
+        axes: to draw on.
+        values: one per replicate; NaN is dropped.
+        row: its height.
+        **options: of `Axes.errorbar`: label, color, marker.
+    """
+    column = pd.Series(values, dtype=float).dropna()
+    table = spread(pd.DataFrame({"row": row, "value": column}), "row", "value")
+    look = {"marker": "o", "color": INK, "linestyle": "none", "elinewidth": 0.9} | options
+    if 1 < len(column) <= MOST_DOTS:
+        dots = {"color": look["color"], "alpha": 0.4, "markersize": 2, "markeredgewidth": 0}
+        axes.plot(column, np.full(len(column), row), "o", zorder=1.5, **dots)
+    axes.errorbar(table["mean"], table["row"], xerr=whiskers(table), **look)
+
+
+def beside(count: int, step: float = 4.0) -> list[float]:
+    """Shifts of `count` series around their common place, 1/72 inch; see `points`.
+
+    Args:
+        count: of the series.
+        step: between neighbors, 1/72 inch.
+    """
+    return [step * (number - (count - 1) / 2) for number in range(count)]
+
+
+def residuals(
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    value: str,
+    predicted: str,
+    *,
+    relative: bool = False,
+    **options,
+) -> None:
+    """Simulation minus theory with its interval, around a line at zero.
+
+    Args:
+        axes: to draw on, below the panel with both; see `compared`.
+        frame: long table, one row per replicate.
+        x: column of the places.
+        value, predicted: columns with what was simulated and what theory says.
+        relative: in percent of what theory says.
+        **options: of `points`; the label is left out.
+    """
+    off = frame[value] - frame[predicted]
+    if relative:
+        off = 100 * off / frame[predicted]
+    if not axes.lines:
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set_ylabel("off theory\n(%)" if relative else "sim. −\ntheory", fontsize=7)
+        axes.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
+    points(axes, frame.assign(off=off), x, "off", **(options | {"label": None}))
+
+
+def at_most(axes: Axes, x: Sequence, floor: float, **options) -> None:
+    """Values that lie at or below what can be resolved: arrows down, and "≤ floor" beside them.
+
+    Args:
+        axes: to draw on.
+        x: places of these values.
+        floor: what is resolved, on the y axis.
+        **options: of `Axes.plot`: label, color.
+    """
+    if not len(x):
+        return
+    style = {"marker": r"$\downarrow$", "linestyle": "none", "markersize": 6} | options
+    axes.plot(x, np.full(len(x), floor), **style)
+    axes.annotate(
+        f"≤ {floor:g}",
+        (max(x), floor),
+        xytext=(4, 0),
+        textcoords="offset points",
+        fontsize=6.5,
+        color=options.get("color", INK),
+        va="center",
     )
 
 
@@ -186,36 +250,3 @@ def heat(
     axes.grid(False)
     if label:
         axes.figure.colorbar(mesh, ax=axes, label=label)
-
-
-def log_ticks(axis: Axis) -> None:
-    """Label a log axis with plain numbers.
-
-    Ticks are powers of ten; on axes that span less than a factor of 60 also 2 and 5 times these, on
-    those of less than 10 also 3 times. Axes that go below 1e-3 or above 1e5 stay with the labels of
-    matplotlib.
-
-    Args:
-        axis: log axis of a panel whose data or limits are set already.
-    """
-    low, high = axis.get_view_interval()
-    if high / low < 10:  # the locator would label every other number
-        steps = np.outer(10.0 ** np.arange(-9, 10), [1, 2, 3, 5]).ravel()
-        inside = steps[(low <= steps) & (steps <= high)].tolist()
-        axis.set_major_locator(FixedLocator(inside) if len(inside) > 1 else MaxNLocator(4))
-    else:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 60 else (1,)))
-    if low >= 1e-3 and high <= 1e5:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def categories(axis: Axis, names: Sequence[object]) -> None:
-    """Name the positions 0, 1, ... of a categorical axis, and take away its grid.
-
-    Args:
-        axis: x or y axis of a panel.
-        names: one per position.
-    """
-    axis.set_ticks(range(len(names)), [str(name) for name in names])
-    axis.grid(False)

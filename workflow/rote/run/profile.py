@@ -216,7 +216,8 @@ def _chart(profile: Profile) -> Any:
     jobs = profile.jobs
     papers = list(dict.fromkeys(jobs["paper"]))
     color = {paper: PALETTE[number % len(PALETTE)] for number, paper in enumerate(papers)}
-    canvas, axes = panels(1, 1, width=11, height=1.2 + 0.5 * profile.lanes)
+    canvas, axes = panels(1, 1, height=1.2 + 0.5 * profile.lanes, wide=True)
+    canvas.set_figwidth(11)  # of a screen: names of jobs stand in their bars
     ax = axes.flat[0]
     for critical, rows in jobs.groupby(jobs["job"].isin(profile.path)):
         ax.barh(

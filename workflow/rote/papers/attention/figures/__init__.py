@@ -7,8 +7,9 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Figure 1: ridge regression on the raw tokens",
-        caption="Line: theory; dots: simulation with 95 % intervals, hollow where fewer than ten "
-        "eigenvalues make the error. Beyond p = n (vertical) everything can be fitted.",
+        caption="Line: theory; squares: simulation with 95 % intervals, hollow where fewer than "
+        "ten eigenvalues make the error (not in the strips below, which show what is off theory). "
+        "Beyond p = n (vertical) everything can be fitted.",
         paper_shows="Its Figure 1, with these parameters; b and c at smaller n here.",
         origin="paper",
     ),
@@ -16,8 +17,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Figure 2: nonlinear attention against ridge regression",
-        caption="Same panels, and the gap over the ridge. Dots: simulation for tanh without and "
-        "with weights along the signal. "
+        caption="Same panels, and the gap over the ridge. Markers: simulation for tanh without and "
+        "with weights along the signal; strips: simulation against theory. "
         "At the right end of c the signal is too strong for the theory.",
         paper_shows="The same curves with nonlinear attention; f and weights are our choice.",
         origin="reconstruction",
@@ -27,7 +28,8 @@ FIGURES: dict[str, Figure] = {
         tables=("curves", "simulations"),
         title="Figure 3: which nonlinearity memorizes",
         caption="p/n = 4. a-c: without signal, with ||μ||² = 4, and with weights along it. d: "
-        "functions of equal variance with a growing linear part.",
+        "functions of equal variance with a growing linear part. Strips: what simulations are off "
+        "theory, side by side.",
         paper_shows="The linear part of f carries the memorization of structured inputs; cos does "
         "badly.",
         origin="reconstruction",
@@ -46,7 +48,7 @@ FIGURES: dict[str, Figure] = {
         tables=("spectrum",),
         title="Figure 5: eigenvalues of the attention kernel",
         caption="One kernel each, diagonal zero, no signal; dashed: the limiting density, "
-        "without its atom for linear f at p < n.",
+        "without its atom for linear f at p < n; strips: histogram minus density.",
         paper_shows="Known from the literature on kernel matrices.",
         origin="reconstruction",
     ),
@@ -70,7 +72,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("simulations",),
         title="Theory against simulation",
-        caption="Fresh contexts in every row; bars are 95 % intervals.",
+        caption="Fresh contexts in every row; bars are 95 % intervals. Below: simulation over "
+        "theory, minus 1.",
         paper_shows="Agreement at n, p of a few hundred to thousands.",
         origin="reconstruction",
     ),
@@ -87,7 +90,8 @@ FIGURES: dict[str, Figure] = {
         module="extensions",
         tables=("variants",),
         title="Beyond the model: labels, softmax, dense and several heads, anisotropic tokens",
-        caption="Dashed: a theory of its own for each. Plain softmax is the identity by "
+        caption="Bars: a theory of its own for each, where it was simulated; strips: what is "
+        "between them. Plain softmax is the identity by "
         "construction.",
         paper_shows="Reviewers asked for softmax; the rest is not in the paper.",
         origin="extension",
@@ -105,9 +109,9 @@ FIGURES: dict[str, Figure] = {
         module="extensions",
         tables=("embeddings",),
         title="Real inputs as tokens",
-        caption="a: random labels, with the theory for isotropic tokens and for the measured "
-        "covariance. "
-        "b, c: gap to ridge regression on the same contexts.",
+        caption="a: random labels, with the theory for the measured covariance (bars). b: what is "
+        "between them, and the distance from the theory for isotropic tokens. "
+        "c, d: gap to ridge regression on the same contexts.",
         paper_shows="Mentions GPT-2 weights briefly; no details are known.",
         origin="extension",
     ),

@@ -1,40 +1,62 @@
 """Figures beyond the paper: strong signals, variants, trained heads, real inputs."""
 
-from collections.abc import Mapping
 from itertools import product
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from rote.papers.attention.figures.style import ERROR, FUNCTIONS, GAMMA, GAP, Tables, look_of
 from rote.papers.attention.schema import Objective
-from rote.plotting import INK, PALETTE, legend_below, log_ticks, panels, points, theory
-
-Tables = Mapping[str, pd.DataFrame]
-GAMMA, ERROR = "ridge γ", "memorization error E"
+from rote.plotting import (
+    INK,
+    PALETTE,
+    beside,
+    compared,
+    legend_below,
+    log_ticks,
+    measured_ticks,
+    panels,
+    points,
+    residuals,
+    shade,
+    theory,
+)
 
 
 def strong(tables: Tables) -> Canvas:
     """Signals that reach the nonlinearity."""
     table = tables["variants"]
-    table = table[table["figure"] == "strong"].assign(ratio=lambda r: r["error"] / r["ridge"])
-    canvas, axes = panels(1, 2, width=3.5, height=2.8, sharey=True)
+    table = table[table["figure"] == "strong"].assign(
+        ratio=lambda rows: rows["error"] / rows["ridge"],
+        corrected=lambda rows: rows["theory"] / rows["ridge_theory"],
+    )
+    canvas, axes, strips = compared(1, 2, sharey="row")
     titles = {"none": "a  No spike", "aligned": "b  Aligned spike"}
-    for ax, (panel, title) in zip(axes[0], titles.items(), strict=True):
+    for ax, strip, (panel, title) in zip(axes[0], strips[0], titles.items(), strict=True):
         rows = table[table["panel"] == panel]
         linear, tanh = (rows[rows["f"] == f] for f in ("linear", "tanh"))
-        points(ax, linear, "x", "ratio", color=PALETTE[2], label="linear, simulated", line=False)
-        points(ax, tanh, "x", "ratio", color=PALETTE[0], label="tanh, simulated", line=False)
-        line = tanh.groupby("x")[["theory", "ridge_theory"]].first()
-        ratio = line["theory"] / line["ridge_theory"]
-        theory(ax, line.index, ratio, label="tanh, corrected theory", color=PALETTE[0])
+        line = tanh.groupby("x")["corrected"].first()
+        style = {"label": "tanh, corrected theory", "linestyle": "--"}
+        theory(ax, line.index, line, color=FUNCTIONS["tanh"].color, **style)
         ax.axhline(1, color=INK, linewidth=1, label="theory for weak signals")
-        ax.set(title=title, xscale="log", yscale="log", xlabel=r"$s = \mu^\top W\mu/\sqrt{p}$")
-        log_ticks(ax.xaxis)
+        points(ax, linear, "x", "ratio", **FUNCTIONS["linear"].marks())
+        points(ax, tanh, "x", "ratio", **FUNCTIONS["tanh"].marks())
+        residuals(strip, tanh, "x", "ratio", "corrected", **FUNCTIONS["tanh"].marks())
+        ax.set(title=title, xscale="log", yscale="log")
+        strip.set_xlabel(r"$s = \mu^\top W\mu/\sqrt{p}$")
+        measured_ticks(strip.xaxis, rows["x"])
         log_ticks(ax.yaxis)
+    strips[0, 1].set_ylabel("")
     axes[0, 0].set_ylabel("E(attention) / E(ridge)")
-    axes[0, 0].legend()
+    legend_below(canvas)
     return canvas
+
+
+def _at_points(ax: Axes, values: pd.Series, **options) -> None:
+    """Theory at the places of simulations alone: a bar each, no line between them."""
+    style = {"marker": "_", "markersize": 9, "markeredgewidth": 1.2, "linestyle": "none"}
+    ax.plot(values.index, values, **({"color": INK} | style | options))
 
 
 def variants(tables: Tables) -> Canvas:
@@ -43,21 +65,22 @@ def variants(tables: Tables) -> Canvas:
     table = table[table["figure"].isin(["variants", "noises"])]
     names = list(dict.fromkeys(table["panel"]))
     columns = 4
-    canvas, axes = panels(-(-len(names) // columns), columns, width=2.4, height=2.1, sharex=True)
-    for ax in axes.ravel()[len(names) :]:
-        ax.set_visible(False)
-    for ax, name in zip(axes.ravel(), names, strict=False):
+    canvas, axes, strips = compared(-(-len(names) // columns), columns, height=2.1)
+    for ax, strip, name in zip(axes.flat, strips.flat, names, strict=False):
         rows = table[table["panel"] == name].sort_values("gamma")
-        line = rows.groupby("gamma")["theory"].first()
-        theory(ax, line.index, line, label="theory")
-        points(ax, rows, "gamma", "error", color=PALETTE[0], line=False, label="simulation")
-        ax.set(title=name, xscale="log", ylim=(-0.03, 1.03))
-        ax.title.set_fontsize(8)
-        ax.tick_params(labelbottom=True)
-        ax.set_xlabel(GAMMA)
+        _at_points(ax, rows.groupby("gamma")["theory"].first(), label="its own theory")
+        points(ax, rows, "gamma", "error", color=PALETTE[0], label="simulation")
+        residuals(strip, rows, "gamma", "error", "theory", color=PALETTE[0])
+        ax.set_title(name, fontsize=7)
+        ax.set(xscale="log", ylim=(-0.05, 1.05))
+        strip.set_xlabel(GAMMA)
+    for strip in strips[:, 1:].flat:
+        strip.set_ylabel("")
     for ax in axes[:, 0]:
         ax.set_ylabel(ERROR)
-    axes[0, 0].legend()
+    for ax in [*axes.flat[len(names) :], *strips.flat[len(names) :]]:
+        ax.set_visible(False)
+    legend_below(canvas)
     return canvas
 
 
@@ -74,34 +97,29 @@ def trained(tables: Tables) -> Canvas:
     table = tables["trained"]
     table = table.assign(at=table["step"] + 1, key=table["key"].abs(), query=table["query"].abs())
     gammas = sorted(table["gamma"].unique())
-    colors = (PALETTE[0], PALETTE[3], PALETTE[2], PALETTE[4])
-    canvas, axes = panels(
-        2, len(OBJECTIVE_TITLES), width=2.5, height=2.3, sharex=True, sharey="row"
-    )
+    colors = shade(len(gammas))
+    canvas, axes = panels(2, len(OBJECTIVE_TITLES), height=1.7, sharex=True, sharey="row")
     for (cosines, error), (objective, title) in zip(axes.T, OBJECTIVE_TITLES.items(), strict=True):
         rows = table[table["objective"] == objective.value]
-        for gamma, color in zip(gammas, colors, strict=False):
+        for gamma, color in zip(gammas, colors, strict=True):
             _trained_panels(cosines, error, rows[rows["gamma"] == gamma], color)
-        cosines.set(title=title, xscale="log")
+        cosines.set(xscale="log")
+        cosines.set_title(title, fontsize=7)
         error.set(xlabel="step + 1")
         log_ticks(error.xaxis)
     axes[0, 0].set_ylabel("|cosine| with the signal")
     axes[1, 0].set_ylabel(ERROR)
-    handles, labels = [], []
-    for ax in axes[:, 0]:
-        ax_handles, ax_labels = ax.get_legend_handles_labels()
-        handles += ax_handles
-        labels += ax_labels
-    legend_below(canvas, 4, handles, labels)
+    legend_below(canvas, 4)
     return canvas
 
 
 def _trained_panels(cosines: Axes, error: Axes, rows: pd.DataFrame, color: object) -> None:
     """The heads of one ridge during training: their cosines with the signal, their errors."""
     name = f"γ = {rows['gamma'].iloc[0]:g}"
-    points(cosines, rows, "at", "query", color=color, label=f"query, {name}")
-    points(cosines, rows, "at", "key", color=color, marker="s", label=f"key, {name}", alpha=0.5)
-    points(error, rows, "at", "error", color=color, label=f"attention, {name}")
+    query, key = {"color": color, "shift": -1.5}, {"color": color, "shift": 1.5, "marker": "s"}
+    points(cosines, rows, "at", "query", label=f"query, {name}", line=True, **query)
+    points(cosines, rows, "at", "key", label=f"key, {name}", markerfacecolor="white", **key)
+    points(error, rows, "at", "error", color=color, label=f"attention, {name}", line=True)
     theory(error, [1, rows["at"].max()], [rows["ridge"].mean()] * 2, f"ridge, {name}", color=color)
 
 
@@ -109,26 +127,33 @@ def embeddings(tables: Tables) -> Canvas:
     """Real inputs as tokens."""
     table = tables["embeddings"].assign(gap=lambda r: r["error"] - r["ridge"])
     labels = [name for name in ("random", "real") if name in set(table["labels"])]
-    functions = list(dict.fromkeys(table["f"]))
-    colors = dict(zip(functions, PALETTE, strict=False))
-    canvas, axes = panels(1, len(labels) + 1, width=3.2, height=2.9)
-    errors, *gaps = axes[0]
-    for f, color in colors.items():
+    looks = {f: look_of(f) for f in dict.fromkeys(table["f"])}
+    shifts = dict(zip(looks, beside(len(looks)), strict=True))
+    canvas, ((errors, off), gaps) = panels(2, 2, height=2.2)
+    for f, look in looks.items():
         rows = table[(table["labels"] == "random") & (table["f"] == f)]
-        for kind, linestyle in (("isotropic", ":"), ("anisotropic", "--")):
-            curve = rows.groupby("gamma")[kind].first()
-            theory(errors, curve.index, curve, label=None, color=color, linestyle=linestyle)
-        points(errors, rows, "gamma", "error", color=color, line=False, label=f)
-    errors.plot([], [], color=INK, linestyle="--", label="theory, measured spectrum")
-    errors.plot([], [], color=INK, linestyle=":", label="theory, isotropic")
+        expected = rows.groupby("gamma")["anisotropic"].first()
+        _at_points(errors, expected, color=look.color)
+        points(errors, rows, "gamma", "error", **look.marks(shift=shifts[f]))
+        style = look.marks(shift=shifts[f], label=None)
+        residuals(off, rows, "gamma", "error", "anisotropic", **style)
+        style |= {"markerfacecolor": "white"}
+        residuals(off, rows, "gamma", "error", "isotropic", **style)
+    _at_points(errors, expected.iloc[:0], label="theory, measured spectrum")
+    off.errorbar([], [], fmt="o", color=INK, label="against theory, measured spectrum")
+    style = {"color": INK, "markerfacecolor": "white", "label": "against theory, isotropic"}
+    off.errorbar([], [], fmt="o", **style)
     errors.set(title="a  Random labels", ylabel=ERROR)
-    errors.legend(fontsize=7)
-    for (ax, name), (f, color) in product(zip(gaps, labels, strict=True), colors.items()):
+    off.set(title="b  Its distance from theory")
+    for (ax, name), (f, look) in product(zip(gaps, labels, strict=False), looks.items()):
         rows = table[(table["labels"] == name) & (table["f"] == f)]
-        points(ax, rows, "gamma", "gap", color=color, label=f)
-    for ax, name, panel in zip(gaps, labels, "bc", strict=False):
+        points(ax, rows, "gamma", "gap", **look.marks(shift=shifts[f]))
+    for ax, name, panel in zip(gaps, labels, "cd", strict=False):
         ax.axhline(0, color=INK, linewidth=0.8)
-        ax.set(title=f"{panel}  Gap, {name} labels", ylabel="E(attention) − E(ridge)")
-    for ax in axes[0]:
+        ax.set(title=f"{panel}  Gap, {name} labels", ylabel=GAP)
+    for ax in (errors, off, *gaps):
         ax.set(xscale="log", xlabel=GAMMA)
+        measured_ticks(ax.xaxis, table["gamma"])
+        ax.set_visible(ax.has_data())
+    legend_below(canvas, 4)
     return canvas

@@ -1,6 +1,5 @@
 """Figures of the paper: theory as lines, simulated contexts as markers."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,41 +10,32 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.attention import curves
+from rote.papers.attention.figures.style import (
+    ERROR,
+    FUNCTIONS,
+    GAMMA,
+    GAP,
+    RIDGE,
+    SERIES,
+    STRUCTURES,
+    Tables,
+    look_of,
+)
 from rote.papers.attention.statistics import MIN_EIGENVALUES
 from rote.plotting import (
     FAINT,
     INK,
-    PALETTE,
+    beside,
+    compared,
     legend_below,
     log_ticks,
+    measured_ticks,
     panels,
     points,
-    spread,
+    residuals,
+    shade,
     theory,
-    whiskers,
 )
-
-Tables = Mapping[str, pd.DataFrame]
-FUNCTION_ORDER = (
-    "linear",
-    "tanh",
-    "relu_c",
-    "sign",
-    "cubic",
-    "exp_clip",
-    "exp_c",
-    "cos_c",
-    "quad",
-)
-FUNCTION_COLOR = dict(zip(FUNCTION_ORDER, [*PALETTE[:7], PALETTE[8], PALETTE[9]], strict=True))
-SERIES_COLOR = {
-    curves.RIDGE: INK,
-    "tanh": PALETTE[0],
-    "tanh, aligned": PALETTE[3],
-    "exp_clip, aligned": PALETTE[1],
-    "linear, aligned": PALETTE[2],
-}
-GAMMA, ERROR = "ridge γ", "memorization error E"
 
 
 def _curve(tables: Tables, figure: str, panel: str) -> pd.DataFrame:
@@ -80,68 +70,83 @@ class SimulatedMarkers(NamedTuple):
     theory: str  # column of its prediction
 
 
-def _baseline(tables: Tables, lines: dict[str, SimulatedMarkers | None], width: int = 3) -> Canvas:
-    """E against ridge, dimension and signal, per series with its markers.
+RIDGE_MARKERS = SimulatedMarkers("tanh", "ridge", "ridge_theory")
+
+
+def _baseline_panel(
+    panel: str, ax: Axes, strip: Axes, tables: Tables, lines: dict[str, SimulatedMarkers | None]
+) -> None:
+    """E of every series with its markers, and what is between them and theory.
 
     Hollow ones are made of fewer than ten eigenvalues.
     """
-    canvas, axes = panels(1, width, width=3.2, height=2.9)
-    for ax, (panel, labels) in zip(axes[0], BASELINE_PANELS.items(), strict=False):
-        rows, dots = _curve(tables, "baseline", panel), _dots(tables, "baseline", panel)
-        for series, markers in lines.items():
-            line = rows[rows["series"] == series].sort_values("x")
-            color = SERIES_COLOR[series]
-            style = "--" if series == curves.RIDGE else "-"
-            theory(ax, line["x"], line["error"], label=series, color=color, linestyle=style)
-            if markers is not None:
-                simulated = dots[dots["series"] == markers.series]
-                few = simulated["n"] * simulated[markers.theory] < MIN_EIGENVALUES
-                for rows_, face in ((simulated[~few], color), (simulated[few], "white")):
-                    style = {"color": color, "markerfacecolor": face}
-                    points(ax, rows_, "x", markers.column, line=False, **style)
-        ax.set(title=labels.title, xlabel=labels.xlabel)
-    ridge, dimension = axes[0, :2]
-    ridge.set(xscale="log", yscale="log", ylabel=ERROR)
-    dimension.set_yscale("log")
-    dimension.set_xscale("log", base=2)
-    dimension.set_ylim(bottom=1e-12)
-    dimension.axvline(1, color=FAINT, linewidth=0.8)
-    dimension.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    legend_below(canvas, 5, *ridge.get_legend_handles_labels())
-    return canvas
+    labels = BASELINE_PANELS[panel]
+    rows, dots = _curve(tables, "baseline", panel), _dots(tables, "baseline", panel)
+    for series, markers in lines.items():
+        look = SERIES[series]
+        line = rows[rows["series"] == series].sort_values("x")
+        theory(ax, line["x"], line["error"], **look.curve())
+        if markers is not None:
+            simulated = dots[dots["series"] == markers.series]
+            few = simulated["n"] * simulated[markers.theory] < MIN_EIGENVALUES
+            for of_kind, face in ((simulated[~few], look.color), (simulated[few], "white")):
+                style = look.marks(markerfacecolor=face, label=None)
+                points(ax, of_kind, "x", markers.column, **style)
+            columns = (markers.column, markers.theory)
+            residuals(strip, simulated[~few], "x", *columns, relative=True, **look.marks())
+    ax.set(title=labels.title)
+    strip.set_xlabel(labels.xlabel)
+    if panel == "ridge":
+        ax.set(xscale="log", yscale="log")
+    if panel == "dimension":
+        ax.set(xscale="log", yscale="log", ylim=(1e-12, None))
+        ax.axvline(1, color=FAINT, linewidth=0.8)
+        measured_ticks(strip.xaxis, [1 / 16, 1 / 4, 1, 4])
 
 
 def baseline(tables: Tables) -> Canvas:
     """Fig. 1: ridge regression on the raw tokens."""
-    return _baseline(tables, {curves.RIDGE: SimulatedMarkers("tanh", "ridge", "ridge_theory")})
+    canvas, axes, strips = compared(1, 3)
+    for panel, ax, strip in zip(BASELINE_PANELS, axes[0], strips[0], strict=True):
+        _baseline_panel(panel, ax, strip, tables, {curves.RIDGE: RIDGE_MARKERS})
+    axes[0, 0].set_ylabel(ERROR)
+    return canvas
 
 
 def attention(tables: Tables) -> Canvas:
     """Fig. 2: the same with attention."""
-    lines: dict[str, SimulatedMarkers | None] = dict.fromkeys(SERIES_COLOR)
+    lines: dict[str, SimulatedMarkers | None] = dict.fromkeys(SERIES)
     for series in ("tanh", "tanh, aligned"):
         lines[series] = SimulatedMarkers(series, "error", "theory")
-    canvas = _baseline(tables, lines, width=4)
-    _gaps(canvas.axes[3], tables)
+    canvas, axes, strips = compared(2, 2)
+    for panel, ax, strip in zip(BASELINE_PANELS, axes.flat, strips.flat, strict=False):
+        _baseline_panel(panel, ax, strip, tables, lines)
+    for ax in axes.flat[:3]:
+        ax.set_ylabel(ERROR)
+    _gaps(axes[1, 1], strips[1, 1], tables)
+    legend_below(canvas)
     return canvas
 
 
-def _gaps(ax: Axes, tables: Tables) -> None:
+def _gaps(ax: Axes, strip: Axes, tables: Tables) -> None:
     """E of attention minus that of ridge regression over the ridge."""
     rows, dots = _curve(tables, "baseline", "ridge"), _dots(tables, "baseline", "ridge")
     base = rows[rows["series"] == curves.RIDGE].sort_values("x")
-    for series, color in SERIES_COLOR.items():
+    for series, look in SERIES.items():
         line = rows[rows["series"] == series].sort_values("x")
         if series != curves.RIDGE:
             gap = line["error"].to_numpy() - base["error"].to_numpy()
-            theory(ax, line["x"], gap, label=None, color=color, linestyle="-")
+            theory(ax, line["x"], gap, **look.curve(label=None))
         simulated = dots[dots["series"] == series]
         if len(simulated):
-            simulated = simulated.assign(gap=simulated["error"] - simulated["ridge"])
-            points(ax, simulated, "x", "gap", color=color, line=False)
+            expected = simulated["theory"] - simulated["ridge_theory"]
+            gap = simulated["error"] - simulated["ridge"]
+            simulated = simulated.assign(gap=gap, expected=expected)
+            points(ax, simulated, "x", "gap", **look.marks(label=None))
+            residuals(strip, simulated, "x", "gap", "expected", **look.marks())
     ax.axhline(0, color=INK, linewidth=0.8)
-    ax.set(title="d  Gap at equal ridge", xscale="log", xlabel=GAMMA)
-    ax.set_ylabel("E(attention) − E(ridge)")
+    ax.set(title="d  Gap at equal ridge", xscale="log", ylabel=GAP)
+    strip.set_xlabel(GAMMA)
 
 
 STRUCTURE_TITLES = {
@@ -149,39 +154,40 @@ STRUCTURE_TITLES = {
     "signal": "b  Signal",
     "aligned": "c  Signal, aligned weights",
 }
-STRUCTURE_COLOR = {"no signal": INK, "signal": PALETTE[0], "aligned": PALETTE[3]}
 
 
 def nonlinearity(tables: Tables) -> Canvas:
     """Fig. 3: which nonlinearity memorizes."""
-    canvas, axes = panels(2, 2, width=3.7, height=2.7)
-    *grid, last = axes.ravel()
-    for ax, (panel, title) in zip(grid, STRUCTURE_TITLES.items(), strict=True):
+    canvas, axes, strips = compared(2, 2)
+    shifts = dict(zip(FUNCTIONS, beside(len(FUNCTIONS), 1.2), strict=True))
+    for ax, strip, (panel, title) in zip(
+        axes.flat, strips.flat, STRUCTURE_TITLES.items(), strict=False
+    ):
         lines, dots = _curve(tables, "nonlinearity", panel), _dots(tables, "nonlinearity", panel)
         rows = lines[lines["series"] == curves.RIDGE]
-        theory(ax, rows["x"], rows["error"], label="ridge on tokens")
-        for f, color in FUNCTION_COLOR.items():
+        theory(ax, rows["x"], rows["error"], **RIDGE.curve())
+        for f, look in FUNCTIONS.items():
             rows = lines[lines["series"] == f]
-            theory(ax, rows["x"], rows["error"], label=f, color=color, linestyle="-")
+            theory(ax, rows["x"], rows["error"], **look.curve(label=None))
             simulated = dots[dots["series"] == f]
-            points(ax, simulated, "x", "error", color=color, line=False, markersize=3)
-        ax.set(
-            title=title, xscale="log", yscale="log", xlabel=GAMMA, ylabel=ERROR, ylim=(3e-3, 1.2)
-        )
+            points(ax, simulated, "x", "error", **look.marks(markersize=3))
+            style = look.marks(markersize=2.5, shift=shifts[f])
+            residuals(strip, simulated, "x", "error", "theory", relative=True, **style)
+        ax.set(title=title, xscale="log", yscale="log", ylabel=ERROR, ylim=(3e-3, 1.2))
         log_ticks(ax.yaxis)
+        strip.set_xlabel(GAMMA)
+    last, strip = axes[1, 1], strips[1, 1]
     lines, dots = _curve(tables, "linear part", ""), _dots(tables, "linear part", "")
-    for name, color in STRUCTURE_COLOR.items():
+    for (name, look), shift in zip(STRUCTURES.items(), beside(len(STRUCTURES)), strict=True):
         rows = lines[lines["series"] == name]
-        theory(last, rows["x"], rows["error"], label=None, color=color, linestyle="-")
+        theory(last, rows["x"], rows["error"], **look.curve(label=None))
         simulated = dots[dots["series"] == name]
-        points(last, simulated, "x", "error", color=color, line=False, label=name)
-    last.set(
-        title="d  Its linear part, ν = 1",
-        xlabel=r"linear coefficient $a_1$",
-        ylabel=f"{ERROR} (γ = 1)",
-    )
-    last.legend()
-    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
+        points(last, simulated, "x", "error", **look.marks())
+        style = look.marks(shift=shift)
+        residuals(strip, simulated, "x", "error", "theory", relative=True, **style)
+    last.set(title="d  Its linear part, ν = 1", ylabel="E (γ = 1)")
+    strip.set_xlabel(r"linear coefficient $a_1$")
+    legend_below(canvas)
     return canvas
 
 
@@ -194,10 +200,13 @@ ALIGNMENT_PANELS = {
 
 def alignment(tables: Tables) -> Canvas:
     """Fig. 4: weights along the signal."""
-    canvas, axes = panels(1, 3, width=3.2, height=2.8, sharey=True)
-    for ax, (panel, labels) in zip(axes[0], ALIGNMENT_PANELS.items(), strict=True):
+    canvas, axes, strips = compared(1, 3, sharey="row")
+    colors = shade(len(curves.ALIGNMENT_RIDGES))
+    for ax, strip, (panel, labels) in zip(
+        axes[0], strips[0], ALIGNMENT_PANELS.items(), strict=True
+    ):
         lines, dots = _curve(tables, "alignment", panel), _dots(tables, "alignment", panel)
-        for gamma, color in zip(curves.ALIGNMENT_RIDGES, (PALETTE[0], PALETTE[3]), strict=True):
+        for gamma, color, shift in zip(curves.ALIGNMENT_RIDGES, colors, beside(2), strict=True):
             series, baseline_series = curves.at_ridge(gamma), curves.ridge_at(gamma)
             rows = lines[lines["series"] == series].sort_values("x")
             base = lines[lines["series"] == baseline_series].sort_values("x")
@@ -205,12 +214,17 @@ def alignment(tables: Tables) -> Canvas:
             theory(ax, rows["x"], rows["error"], label=label, color=color, linestyle="-")
             theory(ax, base["x"], base["error"], label=baseline_series, color=color)
             simulated = dots[np.isclose(dots["gamma"], gamma)]
-            points(ax, simulated, "x", "error", color=color, line=False)
-        ax.set(title=labels.title, xlabel=labels.xlabel)
+            points(ax, simulated, "x", "error", color=color)
+            style = {"color": color, "shift": shift}
+            residuals(strip, simulated, "x", "error", "theory", **style)
+        ax.set(title=labels.title)
+        strip.set_xlabel(labels.xlabel)
     for ax in axes[0, 1:]:
         ax.set_xticks([0, 45, 90, 135, 180])
+    for strip in strips[0, 1:]:
+        strip.set_ylabel("")
     axes[0, 0].set_ylabel(ERROR)
-    legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
 
 
@@ -218,18 +232,23 @@ def spectrum(tables: Tables) -> Canvas:
     """Fig. 5: eigenvalues of the attention kernel."""
     table = tables["spectrum"]
     groups = list(table.groupby(["c", "f"], sort=False))
-    canvas, axes = panels(2, 3, width=2.9, height=2.3)
-    for ax, ((c, f), rows) in zip(axes.ravel(), sorted(groups, key=lambda g: g[0][0]), strict=True):
-        ax.bar(
-            rows["low"],
-            rows["simulated"],
-            rows["high"] - rows["low"],
-            align="edge",
-            color=PALETTE[0],
-            alpha=0.45,
-        )
+    groups.sort(key=lambda group: group[0][0])
+    canvas, axes, strips = compared(2, 3, height=2.2)
+    for ax, strip, ((c, f), rows) in zip(axes.flat, strips.flat, groups, strict=True):
+        look, width = look_of(f), rows["high"] - rows["low"]
+        style = {"align": "edge", "color": look.color, "alpha": 0.45}
+        ax.bar(rows["low"], rows["simulated"], width, **style)
         theory(ax, (rows["low"] + rows["high"]) / 2, rows["theory"], label=None)
-        ax.set(title=f"{f}, p/n = {c:g}", xlabel="eigenvalue of K", ylabel="density")
+        strip.bar(rows["low"], rows["simulated"] - rows["theory"], width, **style)
+        strip.axhline(0, color=INK, linewidth=0.8)
+        reach = 3 * (rows["simulated"] - rows["theory"]).abs().quantile(0.9)  # without an atom
+        strip.set_ylim(-reach, reach)
+        ax.set(title=f"{look.label}, p/n = {c:g}")
+    for strip in strips[-1]:
+        strip.set_xlabel("eigenvalue of K")
+    for ax, strip in zip(axes[:, 0], strips[:, 0], strict=True):
+        ax.set_ylabel("density")
+        strip.set_ylabel("sim. −\ntheory", fontsize=7)
     return canvas
 
 
@@ -251,14 +270,12 @@ def phase(tables: Tables) -> Canvas:
     """Where attention memorizes better than ridge regression."""
     table = tables["phase"]
     functions, settings = table["f"].unique(), table["setting"].unique()
-    canvas, axes = panels(
-        len(settings), len(functions), width=2.5, height=2.2, sharex=True, sharey=True
-    )
+    canvas, axes = panels(len(settings), len(functions), height=1.6, sharex=True, sharey=True)
     for row, setting in enumerate(settings):
         for column, f in enumerate(functions):
             ax = axes[row, column]
             mesh = _diverging(ax, table[(table["setting"] == setting) & (table["f"] == f)])
-            ax.set_title(f"{f}, {setting}")
+            ax.set_title(f"{look_of(f).label}, {setting}", fontsize=7)
             if row == len(settings) - 1:
                 ax.set_xlabel("p/n")
                 log_ticks(ax.xaxis)
@@ -271,48 +288,38 @@ def phase(tables: Tables) -> Canvas:
 
 def power(tables: Tables) -> Canvas:
     """At equal feature power."""
-    canvas, axes = panels(1, len(curves.POWER_RATIOS), width=3.1, height=2.7, sharey=True)
+    canvas, axes = panels(1, len(curves.POWER_RATIOS), height=2.2, sharey=True)
     for ax, c in zip(axes[0], curves.POWER_RATIOS, strict=True):
         rows = _curve(tables, "power", curves.at_ratio(c))
         base = rows[rows["series"] == curves.RIDGE]
-        for f, color in zip(curves.MAPPED, PALETTE, strict=False):
+        for f in curves.MAPPED:
             line = rows[rows["series"] == f]
             gap = line["error"].to_numpy() - base["error"].to_numpy()
-            theory(ax, line["x"], gap, label=f, color=color, linestyle="-")
+            theory(ax, line["x"], gap, **look_of(f).curve())
         ax.axhline(0, color=INK, linewidth=0.8)
         ax.set(title=f"p/n = {c:g}", xscale="log", xlabel="ridge γ of the raw tokens")
-    axes[0, 0].set_ylabel("E(attention at ϱγ) − E(ridge at γ)")
-    axes[0, 0].legend()
+    axes[0, 0].set_ylabel("E(attention at ϱγ)\n− E(ridge at γ)")
+    legend_below(canvas)
     return canvas
 
 
 def verification(tables: Tables) -> Canvas:
     """Theory against simulation."""
     table = tables["simulations"]
-    canvas, axes = panels(1, 2, width=3.7, height=3.3)
+    canvas, axes, strips = compared(1, 2, height=3.4)
     titles = {"limit": "a  Without signal", "signal": "b  With signal"}
-    for ax, (figure, title) in zip(axes[0], titles.items(), strict=True):
+    for ax, strip, (figure, title) in zip(axes[0], strips[0], titles.items(), strict=True):
         rows = table[table["figure"] == figure]
-        for f, color in FUNCTION_COLOR.items():
-            compared = rows[rows["f"] == f].assign(
-                point=lambda r: r.groupby(["panel", "gamma", "n"]).ngroup()
-            )
-            if compared.empty:
-                continue
-            means = spread(compared, "point", "error").merge(
-                compared.groupby("point")["theory"].first(), on="point"
-            )
-            ax.errorbar(
-                means["theory"],
-                means["mean"],
-                whiskers(means),
-                fmt="o",
-                color=color,
-                label=f,
-                markersize=3,
-            )
+        for f, look in FUNCTIONS.items():
+            of_function = rows[rows["f"] == f]
+            if len(of_function):
+                points(ax, of_function, "theory", "error", **look.marks())
+                columns = ("theory", "error", "theory")
+                residuals(strip, of_function, *columns, relative=True, **look.marks())
         ends = np.array([rows["theory"].min() * 0.8, 1])
         theory(ax, ends, ends, label=None)
-        ax.set(title=title, xscale="log", yscale="log", xlabel="theory", ylabel="simulation")
-        ax.legend(fontsize=7)
+        ax.set(title=title, xscale="log", yscale="log")
+        strip.set_xlabel("memorization error E, theory")
+    axes[0, 0].set_ylabel(f"{ERROR}, simulation")
+    legend_below(canvas)
     return canvas

@@ -8,7 +8,18 @@ from matplotlib.figure import Figure as Canvas
 from rote.papers.chain import results
 from rote.papers.chain.plan import BY_LOSS, EARLY, UNPRUNED
 from rote.papers.chain.results import Tables, gains, loads, sign_change, world_title
-from rote.plotting import FAINT, INK, legend_below, log_ticks, panels, points, shade, spread, theory
+from rote.plotting import (
+    FAINT,
+    INK,
+    beside,
+    legend_below,
+    log_ticks,
+    panels,
+    points,
+    shade,
+    spread,
+    theory,
+)
 
 MARKERS = ("o", "s", "D", "^")
 
@@ -16,16 +27,16 @@ MARKERS = ("o", "s", "D", "^")
 def helps(tables: Tables) -> Canvas:
     """C1: the gain of pruning over steps and load, and where its sign changes."""
     arms = {"by losses after the fewest steps": EARLY, "by losses after as many steps": BY_LOSS}
-    canvas, axes = panels(2, 2, width=4.2, height=3.1)
+    canvas, axes = panels(2, 2, height=2.4)
     for number, (title, variant) in enumerate(arms.items()):
         rows = gains(tables, variant.name)
         _map(axes[number, 0], rows)
         _lines(axes[number, 1], rows)
-        axes[number, 0].set_title(f"{'ac'[number]}  Pruned {title}: blue helps")
-        axes[number, 1].set_title(f"{'bd'[number]}  The same with intervals")
+        axes[number, 0].set_title(f"{'ac'[number]}  Pruned {title}:\nblue helps", fontsize=7)
+        axes[number, 1].set_title(f"{'bd'[number]}  The same with intervals", fontsize=7)
     for ax in axes.flat:
         _step_axis(ax, tables)
-    legend_below(canvas, 3, *axes[0, 1].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 3)
     return canvas
 
 
@@ -72,12 +83,14 @@ def _lines(ax: Axes, rows: pd.DataFrame) -> None:
     widths = sorted(rows["width"].unique())
     stacks = rows.groupby(["width", "world"])["load"].first().sort_values()
     colors = shade(len(stacks))
-    for color, ((width, world), load) in zip(colors, stacks.items(), strict=True):
+    shifts = beside(len(stacks))
+    for color, shift, ((width, world), load) in zip(colors, shifts, stacks.items(), strict=True):
         of_stack = rows[(rows["width"] == width) & (rows["world"] == world)]
         label = f"{world_title(str(world))}, load {load:.2g}"
         label += f", {results.width_title(width)}" if len(widths) > 1 else ""
         marker = MARKERS[widths.index(width) % len(MARKERS)]
-        points(ax, of_stack, "steps", "gain", label=label, color=color, marker=marker)
+        style = {"color": color, "marker": marker, "shift": shift}
+        points(ax, of_stack, "steps", "gain", label=label, **style)
     ax.axhline(0, color=FAINT, linewidth=0.8)
     ax.set_ylabel("accuracy that pruning adds")
 
@@ -96,20 +109,21 @@ def plateau(tables: Tables) -> Canvas:
     lengths = rows.groupby("width")["steps"].nunique()
     widths = list(lengths.index[lengths > 1]) or list(lengths.index[:1])
     by_load = loads(tables)
-    canvas, axes = panels(1, len(widths), width=3.6, height=3.0, sharey=True)
+    canvas, axes = panels(1, len(widths), height=2.8, wide=True, sharey=True)
     for ax, width in zip(axes[0], widths, strict=True):
         of_width = rows[rows["width"] == width]
         worlds = by_load[by_load["width"] == width]
-        for color, row in zip(shade(len(worlds)), worlds.itertuples(), strict=True):
+        looks = zip(shade(len(worlds)), beside(len(worlds)), worlds.itertuples(), strict=True)
+        for color, shift, row in looks:
             label = f"{world_title(row.world)}, load {row.load:.2g}"
             of_world = of_width[of_width["world"] == row.world]
-            points(ax, of_world, "steps", "bits", label=label, color=color)
+            points(ax, of_world, "steps", "bits", label=label, color=color, shift=shift)
         steps = np.sort(of_width["steps"].unique())
         theory(
             ax, steps, np.full(len(steps), of_width["limit"].iloc[0]), "most stored", color=FAINT
         )
         ax.set(title=results.width_title(width), ylim=(0, None))
         _step_axis(ax, tables)
-        ax.legend(fontsize=7, loc="lower right")
-    axes[0, 0].set_ylabel("bits per parameter")
+    axes[0, 0].set_ylabel("stored (bits per parameter)")
+    legend_below(canvas, 3)
     return canvas

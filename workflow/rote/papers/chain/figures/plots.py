@@ -30,6 +30,7 @@ from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
+    beside,
     categories,
     legend_below,
     log_ticks,
@@ -42,10 +43,9 @@ COLORS = {"none": INK, "loss": PALETTE[0], "random": PALETTE[2], "flat": PALETTE
 COLORS["early"] = PALETTE[5]
 MARKERS = {"nothing": "o", "pruned": "D", "random": "X", "unknown": "^", "all": "s"}
 LOOKUP_COLORS = {"knn": PALETTE[3], "dictionary": PALETTE[4]}
-WIDTH = 5.4  # inches that panels of several worlds share
 
 
-class Look(NamedTuple):
+class NetworkLook(NamedTuple):
     """How a network with a memory is drawn."""
 
     variant: str  # corpus
@@ -64,15 +64,14 @@ class Look(NamedTuple):
         """
         rows = cell(rows, self.variant, self.memory)
         style = {"color": COLORS[self.variant], "marker": MARKERS[self.memory]}
-        style["linestyle"] = "-" if CONTENTS[self.memory].empty else ":"
         points(ax, rows, x, value, label=self.label, **(style | options))
 
 
 LOOKS = (
-    Look("none", "nothing", "unpruned"),
-    Look("loss", "nothing", "pruned by loss"),
-    Look("loss", "pruned", "pruned by loss, memory of what was pruned"),
-    Look("none", "pruned", "unpruned, the same memory"),
+    NetworkLook("none", "nothing", "unpruned"),
+    NetworkLook("loss", "nothing", "pruned by loss"),
+    NetworkLook("loss", "pruned", "pruned by loss, memory of what was pruned"),
+    NetworkLook("none", "pruned", "unpruned, the same memory"),
 )
 
 
@@ -89,8 +88,7 @@ def _title(tables: Tables, world: str) -> str:
 def arms(tables: Tables) -> Canvas:
     """C3: accuracy over facts of every network beside every memory."""
     worlds = list(base_loads(tables).index)
-    width = max(2.8, WIDTH / len(worlds))
-    canvas, axes = panels(1, len(worlds), width=width, height=3.3, sharey=True, sharex=True)
+    canvas, axes = panels(1, len(worlds), height=3.2, wide=True, sharey=True, sharex=True)
     names = WITH_MEMORIES[::-1]
     for ax, world in zip(axes[0], worlds, strict=True):
         rows = tables["accuracy"]
@@ -106,8 +104,7 @@ def arms(tables: Tables) -> Canvas:
         _lookup_lines(ax, tables["lookups"], world)
         ax.set(title=_title(tables, world), xlabel="accuracy over facts", xlim=(-0.02, 1.04))
     categories(axes[0, 0].yaxis, [VARIANTS[name].label for name in names])
-    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
-    legend_below(canvas, 3, list(handles.values()), list(handles), fontsize=7)
+    legend_below(canvas, 3)
     return canvas
 
 
@@ -122,7 +119,7 @@ def _lookup_lines(ax: Axes, lookups: pd.DataFrame, world: str) -> None:
 def frontiers(tables: Tables) -> Canvas:
     """C4: accuracy over facts against bytes, and against operations of training."""
     world = base_loads(tables).index[-1]
-    canvas, axes = panels(1, 2, width=4.2, height=3.4, sharey=True)
+    canvas, axes = panels(1, 2, height=3.6, sharey=True)
     networks = tables["networks"]
     networks = networks[networks["world"] == world]
     networks = networks.assign(operations=networks["operations"] / 1e9)
@@ -136,13 +133,14 @@ def frontiers(tables: Tables) -> Canvas:
             style = {"marker": marker, "color": COLORS[variant], "label": label}
             points(axes[0, 1], rows, "operations", "facts", **style)
     _with_memory(axes[0, 1], tables, longest[longest["width"] == base_width(tables)])
-    axes[0, 0].set(title=f"a  Bytes ({_title(tables, world)})", xlabel="kilobytes", xscale="log")
+    axes[0, 0].set(
+        title=f"a  Bytes ({_title(tables, world)})", xlabel="size (kilobytes)", xscale="log"
+    )
     axes[0, 1].set(title="b  Training", xlabel="operations / 10⁹", xscale="log", ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("accuracy over facts")
     for ax in axes[0]:
         log_ticks(ax.xaxis)
-    axes[0, 1].legend(fontsize=6)
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 3, fontsize=6.5)
     return canvas
 
 
@@ -181,15 +179,15 @@ def _by_bytes(ax: Axes, tables: Tables, world: str, larger: pd.DataFrame) -> Non
 def deciles(tables: Tables) -> Canvas:
     """C5: fact accuracy by frequency, at every load above 1."""
     rows, shown = tables["deciles"], _shown(tables)
-    width = max(3.6, WIDTH / len(shown))
-    canvas, axes = panels(1, len(shown), width=width, height=3.1, sharey=True)
+    canvas, axes = panels(1, len(shown), height=2.8, wide=True, sharey=True)
     for ax, world in zip(axes[0], shown, strict=True):
-        for look in LOOKS:
-            look.draw(ax, rows[rows["world"] == world], "decile", "accuracy")
+        for look, shift in zip(LOOKS, beside(len(LOOKS), 3), strict=True):
+            of_world = rows[rows["world"] == world]
+            look.draw(ax, of_world, "decile", "accuracy", shift=shift, line=True)
         ax.set(title=_title(tables, world), xlabel="tenth of the facts, rarest first")
         ax.set(xticks=range(1, 11), ylim=(-0.02, 1.04))
     axes[0, 0].set_ylabel("accuracy over facts")
-    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 2)
     return canvas
 
 
@@ -200,7 +198,7 @@ def rules(tables: Tables) -> Canvas:
         return _no_rules()
     worlds = list(base_loads(tables).index)
     kinds = list(dict.fromkeys(rows["rule"]))[::-1]
-    canvas, axes = panels(1, len(kinds) + 1, width=3.0, height=3.0)
+    canvas, axes = panels(1, len(kinds) + 1, height=2.6)
     for ax, kind in zip(axes[0], kinds, strict=False):
         _by_world(ax, rows[rows["rule"] == kind], worlds, "accuracy", LOOKS)
         ax.set(title=kind, ylim=(-0.02, 1.06))
@@ -213,9 +211,9 @@ def rules(tables: Tables) -> Canvas:
     with_memory = [look for look in LOOKS if not CONTENTS[look.memory].empty]
     _by_world(axes[0, -1], joined, worlds, "ratio", with_memory)
     axes[0, -1].axhline(1.01, color=FAINT, linewidth=0.8)
-    axes[0, -1].set_title("loss with memory / alone")
+    axes[0, -1].set(title="other text", ylabel="loss with memory / alone")
     axes[0, 0].set_ylabel("accuracy on held-out items")
-    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 2)
     return canvas
 
 
@@ -225,12 +223,12 @@ def _by_world(
     middle = (len(looks) - 1) / 2
     for number, look in enumerate(looks):
         shifted = rows.assign(x=rows["world"].map(worlds.index) + 0.14 * (number - middle))
-        look.draw(ax, shifted, "x", value, linestyle="none")
+        look.draw(ax, shifted, "x", value)
     categories(ax.xaxis, [world_title(world) for world in worlds])
 
 
 def _no_rules() -> Canvas:
-    canvas, axes = panels(1, 1, width=3.6, height=1.2)
+    canvas, axes = panels(1, 1, height=1.2)
     words = "a text of facts alone: nothing to hold out"
     axes[0, 0].text(0.5, 0.5, words, ha="center", va="center")
     axes[0, 0].set_axis_off()
@@ -243,17 +241,18 @@ def counts(tables: Tables) -> Canvas:
     rows = rows[rows["width"] == base_width(tables)]
     kinds = list(dict.fromkeys(rows["kind"])) or ["fact"]
     worlds = list(base_loads(tables).index)
-    canvas, axes = panels(1, len(kinds), width=2.9, height=2.8, sharey=True)
+    canvas, axes = panels(1, len(kinds), height=2.5, sharey=True)
     for ax, kind in zip(axes[0], kinds, strict=True):
-        for variant in (UNPRUNED.name, BY_LOSS.name):
+        for variant, shift in zip((UNPRUNED.name, BY_LOSS.name), beside(2, 6), strict=True):
             drawn = rows[(rows["kind"] == kind) & (rows["variant"] == variant)]
             if len(drawn):
                 at_world = drawn.assign(x=drawn["world"].map(worlds.index))
                 label = VARIANTS[variant].label
-                points(ax, at_world, "x", "rho", label=label, color=COLORS[variant])
+                style = {"color": COLORS[variant], "label": label, "shift": shift}
+                points(ax, at_world, "x", "rho", **style)
         ax.axhline(0, color=FAINT, linewidth=0.8)
         ax.set(title="facts" if kind == "fact" else kind, ylim=(-1.05, 1.05))
         categories(ax.xaxis, [world_title(world) for world in worlds])
     axes[0, 0].set_ylabel("Spearman ρ")
-    axes[0, 0].legend(loc="lower left")
+    legend_below(canvas)
     return canvas

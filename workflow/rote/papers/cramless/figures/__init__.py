@@ -26,7 +26,7 @@ FIGURES: dict[str, Figure] = {
         module="plots",
         tables=("runs",),
         title="Power-law frequencies",
-        caption="a, b: all schemes at exponent 1; dashed: the measured capacity in facts. "
+        caption="a, b: all schemes at exponent 1; line: the measured capacity in facts. "
         "Offline schemes train on a data set that was chosen "
         "from the losses of a finished network. c: by exponent.",
         paper_shows="Skewed frequencies make it worse; "
@@ -57,7 +57,7 @@ FIGURES: dict[str, Figure] = {
         tables=("runs", "shares"),
         title="The controller at work",
         caption="Share of the candidates that automatic selection admits; bands: range over "
-        "replicates.",
+        "replicates; dashed: power laws of frequencies.",
         paper_shows="Not known.",
         origin="extension",
     ),
@@ -77,7 +77,7 @@ FIGURES: dict[str, Figure] = {
         module="plots",
         tables=("runs",),
         title="Facts recited against compute",
-        caption="Exponent 1, both accountings. Squares: standard training for more steps, "
+        caption="Exponent 1, both accountings. Hollow: standard training for more steps, "
         "the curve that gains at equal examples and equal work are read off.",
         paper_shows="Not known.",
         origin="extension",
@@ -87,7 +87,8 @@ FIGURES: dict[str, Figure] = {
         tables=("runs", "trained"),
         parts=("schemes",),
         title="Frequencies before and after",
-        caption="How often facts are trained on against their copies in the data, exponent 1.",
+        caption="How often facts are trained on against their copies in the data, exponent 1; "
+        "arrows: never.",
         paper_shows="Selection flattens the frequency distribution.",
         origin="reconstruction",
     ),

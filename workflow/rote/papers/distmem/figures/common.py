@@ -1,8 +1,9 @@
 """What several of the paper's figures are drawn with."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -10,7 +11,7 @@ from rote.papers.distmem import variants
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ladder
 from rote.papers.distmem.tasks import FACTS, KNOWN_STEPS, REASONING, TRANSLATION, GeneratedTask
-from rote.plotting import FAINT, PALETTE, log_ticks, points
+from rote.plotting import FAINT, PALETTE, beside, measured_ticks, points
 
 Tables = Mapping[str, pd.DataFrame]
 COLOR = {
@@ -50,9 +51,11 @@ def trained(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> pd.Da
 
 
 def size_axis(ax: Axes) -> None:
-    """Sizes of networks along x."""
+    """Sizes of networks along x, with ticks where they were trained."""
     ax.set(xscale="log", xlabel=SIZE)
-    log_ticks(ax.xaxis)
+    drawn = [container[0].get_xdata() for container in ax.containers]
+    if drawn:
+        measured_ticks(ax.xaxis, np.concatenate(drawn), 5)
 
 
 def zero_line(ax: Axes) -> None:
@@ -60,25 +63,37 @@ def zero_line(ax: Axes) -> None:
     ax.axhline(0, color=FAINT, linewidth=0.8)
 
 
-def rho_line(ax: Axes, rows: pd.DataFrame, label: str, **options: Any) -> None:
-    """ρ by size; nothing if there is none."""
-    if rows["rho"].notna().any():
-        points(ax, rows, "size", "rho", label=label, **options)
+class Series(NamedTuple):
+    """ρ of networks, and how it is drawn."""
+
+    rows: pd.DataFrame
+    label: str
+    style: Mapping[str, Any]  # options of `points`
 
 
-def null_lines(ax: Axes, rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> None:
+LONGER = {"marker": "s", "markerfacecolor": "white"}  # n-grams, in the colour of the task
+
+
+def rho_by_size(ax: Axes, series: Sequence[Series]) -> None:
+    """ρ by size, series side by side; those without any are left out."""
+    some = [one for one in series if one.rows["rho"].notna().any()]
+    for one, shift in zip(some, beside(len(some), 3.5), strict=True):
+        points(ax, one.rows, "size", "rho", label=one.label, shift=shift, **one.style)
+
+
+def nulls(rows: pd.DataFrame, task: GeneratedTask, **conditions: Any) -> list[Series]:
     """The nulls beside ρ by size: before training, and of counts shuffled within bins."""
     before = trained(rows, task, snapshot=0.0, **conditions)
     shuffled = trained(rows, task, variant=variants.SHUFFLED.name, **conditions)
-    rho_line(ax, before, "before training", color=FAINT, marker="x", linestyle=":")
-    rho_line(ax, shuffled, variants.SHUFFLED.label, color=FAINT, marker="v", linestyle="--")
+    return [
+        Series(before, "before training", {"color": FAINT, "marker": "x"}),
+        Series(shuffled, variants.SHUFFLED.label, {"color": FAINT, "marker": "v"}),
+    ]
 
 
-def rho_axes(ax: Axes, heading: str, **legend: Any) -> None:
+def rho_axes(ax: Axes, heading: str) -> None:
     """Finish axes of ρ by size."""
     zero_line(ax)
     low, high = ax.get_ylim()
     ax.set(title=heading, ylabel=RHO, ylim=(max(low, -1.05), min(high, 1.05)))
     size_axis(ax)
-    if legend:
-        ax.legend(**({"fontsize": 7} | legend))

@@ -18,14 +18,16 @@ from rote.papers.distmem.estimators import (
     TASK_GRAM,
     TASK_GRAM_SMOOTHED,
 )
+from rote.papers.distmem.families import FAMILIES
 from rote.papers.distmem.figures.common import (
     COLOR,
     RHO,
     SIZE,
+    Series,
     Tables,
     of_ladder,
     rho_axes,
-    rho_line,
+    rho_by_size,
     select,
     size_axis,
     title,
@@ -40,11 +42,13 @@ from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
+    beside,
     categories,
     legend_below,
     log_ticks,
     panels,
     points,
+    shade,
     spread,
     whiskers,
 )
@@ -54,7 +58,7 @@ CONTRASTED = (ANSWER, TASK_GRAM, TASK_GRAM_SMOOTHED, NAME_AND_ANSWER, BM25)
 
 def influence(tables: Tables) -> Canvas:
     """Influence of documents with the pair, with its output only, and matched ones (Fig. 5)."""
-    canvas, axes = panels(2, 3, width=3.2, height=2.5)
+    canvas, axes = panels(2, 3, height=2.0)
     rows = tables["influence"]
     for letter, task, column in zip("abc", PRINCIPAL, axes.T, strict=True):
         products, cosines = column
@@ -64,96 +68,103 @@ def influence(tables: Tables) -> Canvas:
         products.set(title=title(letter, task), xlabel="")
     axes[0, 0].set_ylabel("Σ gradient products")
     axes[1, 0].set_ylabel("mean cosine")
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas, 3)
     return canvas
 
 
 def _influence_lines(ax: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
-    colors = (PALETTE[2], PALETTE[0], PALETTE[3])
+    colors = (PALETTE[4], PALETTE[5], PALETTE[9])
     labels = ("documents with the pair", "with its output only", "of those, matched in the prompt")
-    for trained, suffix, line in ((True, "", "-"), (False, ", before training", ":")):
+    for trained, suffix, step in ((True, "", 0), (False, ", before training", 2.5)):
         of_stage = rows[rows["trained"] == trained]
         means = of_stage.groupby(["size", "source"])[columns].mean().reset_index()
-        styles = zip(columns, colors, labels, (0.93, 1.0, 1.07), strict=True)
-        for column, color, label, beside in styles if len(means) else ():
-            shifted = means.assign(size=means["size"] * beside * (1.0 if trained else 1.02))
-            points(ax, shifted, "size", column, color=color, label=label + suffix, linestyle=line)
+        styles = zip(columns, colors, labels, beside(len(columns), 5), strict=True)
+        for column, color, label, shift in styles if len(means) else ():
+            style = {"color": color, "shift": shift + step, "label": label + suffix}
+            style |= {} if trained else {"markerfacecolor": "white"}
+            points(ax, means, "size", column, **style)
     zero_line(ax)
     size_axis(ax)
 
 
 def prompts(tables: Tables) -> Canvas:
     """Accuracy of other wordings against how common their 3-grams are (Table 1)."""
-    canvas, axes = panels(1, 2, width=3.8, height=3.0)
+    canvas, axes = panels(1, 2, height=2.6)
     rows = generated(tables["prompts"])
     reworded = [task for task in TASKS.values() if task.wordings]
     for ax, task in zip(axes[0], reworded, strict=True):
-        styles = ((PALETTE[7], "s"), (COLOR[task.name], "o"))
-        for name, (color, marker) in zip(ladder(tables)[-2:], styles, strict=True):
+        color = COLOR[task.name]
+        styles = (("s", "white"), ("o", color))
+        for name, (marker, face) in zip(ladder(tables)[-2:], styles, strict=True):
             of_model = select(rows, task, model=name)
             means = of_model.groupby("wording")[["mean_count", "accuracy"]].mean()
             ax.scatter(
                 means["mean_count"] + 1,
                 means["accuracy"],
-                color=color,
+                edgecolors=color,
+                facecolors=face,
                 marker=marker,
-                s=26,
-                label=f"{of_model['size'].iloc[0]:,} parameters",
+                s=16,
+                label=f"{task.label}, {of_model['size'].iloc[0]:,} parameters",
             )
         ax.set(
             xscale="log",
-            xlabel="mean occurrences of the prompt's 3-grams + 1",
+            xlabel="occurrences of a prompt's 3-gram + 1",
             title=task.name.capitalize(),
             ylim=(-0.02, None),
         )
         log_ticks(ax.xaxis)
-        ax.legend()
     axes[0, 0].set_ylabel("exact match")
+    legend_below(canvas, 4)
     return canvas
 
 
 def ablation(tables: Tables) -> Canvas:
     """Evidence moved to other subjects, removed and added: by dose, network and family."""
-    canvas, axes = panels(1, 3, width=3.6, height=3.1)
+    canvas, axes = panels(1, 3, height=2.8)
     names = ablated(tables)
     rows = ablation_changes(tables)
     arms = [UNCHANGED, *DOSES, REMOVED]
     changes = rows.groupby(["source", "model", "treatment"])["relative"].mean().reset_index()
     rhos = recorrelated(tables)
-    for number, (name, color) in enumerate(zip(names, PALETTE, strict=False)):
+    for number, (name, color) in enumerate(zip(names, shade(len(names)), strict=True)):
         shift = 0.12 * (number - (len(names) - 1) / 2)
-        style = {"color": color, "label": name, "marker": "s" if "llama" in name else "o"}
+        style = {"color": color, "label": _words(name), "marker": "p" if "llama" in name else "o"}
         _by_arm(axes[0, 0], changes[changes["model"] == name], arms, "relative", shift, style)
         _by_arm(axes[0, 1], rhos[rhos["model"] == name], arms, "after", shift, style)
         added = rows[(rows["model"] == name) & (rows["treatment"] == INJECTED.name)]
         added = added.assign(statements=added["documents_after"].clip(lower=1))
-        options = {"line": False, "color": color, "marker": style["marker"]}
+        options = {"color": color, "marker": style["marker"]}
         points(axes[0, 2], added, "statements", "relative", **options)
     before = rhos[rhos["model"] == names[-1]]
-    style = {"color": FAINT, "marker": "x", "label": f"{names[-1]}, not changed"}
+    style = {"color": FAINT, "marker": "x", "label": f"{_words(names[-1])}, not changed"}
     _by_arm(axes[0, 1], before, arms, "before", 0.3, style)
-    style = {"color": INK, "marker": "+", "label": f"{names[-1]}, with the changed ratios"}
+    style = {"color": INK, "marker": "+", "label": f"{_words(names[-1])}, with the changed ratios"}
     _by_arm(axes[0, 1], before, arms, "recounted", 0.4, style)
     noise = rows.groupby(["source", "model"])["noise"].mean().dropna().abs().max()
     axes[0, 0].axhspan(-noise, noise, color=FAINT, alpha=0.3, label="another initialization")
     for ax in axes[0, :2]:
         zero_line(ax)
         categories(ax.xaxis, ["0 %", *(f"{100 * dose.moved:g} %" for dose in DOSES), "removed"])
-        ax.set(xlabel="documents moved to other subjects", xlim=(-0.6, len(arms) - 0.4))
-    axes[0, 0].set(title="a  Log-probability of the fact", ylabel="change against unchanged (nats)")
-    axes[0, 1].set(title="b  Correlation, recomputed", ylabel="ρ with the unchanged ratios")
+        ax.set(xlabel="documents moved", xlim=(-0.6, len(arms) - 0.4))
+    axes[0, 0].set(title="a  Log-probability", ylabel="change (nats)")
+    axes[0, 1].set(title="b  Correlation", ylabel="ρ with the unchanged ratios")
     axes[0, 2].set(
         xscale="log",
-        title="c  True statements added",
+        title="c  Statements added",
         xlabel="statements in the corpus",
-        ylabel="change against unchanged (nats)",
+        ylabel="change (nats)",
     )
     log_ticks(axes[0, 2].xaxis)
     zero_line(axes[0, 2])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    more = axes[0, 1].get_legend_handles_labels()
-    legend_below(canvas, 4, [*handles, *more[0][-2:]], [*labels, *more[1][-2:]], fontsize=8)
+    legend_below(canvas, 3)
     return canvas
+
+
+def _words(name: str) -> str:
+    """A network in words: its family and its width."""
+    family, _, width = name.partition("-")
+    return f"{FAMILIES[family].label}, width {width}"
 
 
 def _by_arm(
@@ -173,19 +184,18 @@ def _by_arm(
 
 def alternatives(tables: Tables) -> Canvas:
     """Other models of the corpus beside the task-gram, on every task."""
-    canvas, axes = panels(1, 3, width=3.3, height=2.9)
+    canvas, axes = panels(1, 3, height=2.5)
     rows = of_ladder(tables, "alternatives")
     for letter, ax, task in zip("abc", axes[0], PRINCIPAL, strict=True):
         of_task = select(rows, task)
-        for number, (one, color) in enumerate(
-            zip((TASK_GRAM_OF_PAIRS, *OTHERS), PALETTE, strict=False)
-        ):
-            of_one = of_task[of_task["estimator"] == one.name]
-            shifted = of_one.assign(size=of_one["size"] * (0.94 + 0.04 * number))
-            rho_line(ax, shifted, one.label, color=color)
+        series = [
+            Series(of_task[of_task["estimator"] == one.name], one.label, _estimator(number))
+            for number, one in enumerate((TASK_GRAM_OF_PAIRS, *OTHERS))
+        ]
+        rho_by_size(ax, series)
         rho_axes(ax, title(letter, task, task.n))
     if len(rows):
-        legend_below(canvas, 4, *axes[0, 0].get_legend_handles_labels())
+        legend_below(canvas, 4)
     return canvas
 
 
@@ -195,7 +205,7 @@ def estimators(tables: Tables) -> Canvas:
     names = ladder(tables)
     means = rows.groupby(["estimator", "model"])["rho"].mean().unstack()
     means = means[names].sort_values(names[-1])
-    canvas, axes = panels(1, 2, width=4.3, height=3.6, width_ratios=[1.15, 1])
+    canvas, axes = panels(1, 2, height=3.2, width_ratios=[1.15, 1])
     ax = axes[0, 0]
     ax.imshow(means.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", origin="lower")
     for (line, column), value in np.ndenumerate(means.to_numpy()):
@@ -207,11 +217,20 @@ def estimators(tables: Tables) -> Canvas:
     categories(ax.yaxis, [ESTIMATORS[name].label for name in means.index])
     ax.set(title="a  ρ with the log-probability of facts", xlabel=SIZE)
     ax = axes[0, 1]
-    for estimator, color in zip(CONTRASTED, PALETTE, strict=False):
-        of_estimator = rows[rows["estimator"] == estimator.name]
-        points(ax, of_estimator, "size", "rho", color=color, label=estimator.label)
+    numbers = dict(zip(CONTRASTED, (1, 0, 2, 3, 4), strict=True))  # the task-gram as elsewhere
+    series = [
+        Series(rows[rows["estimator"] == one.name], one.label, _estimator(number))
+        for one, number in numbers.items()
+    ]
+    rho_by_size(ax, series)
     zero_line(ax)
     ax.set(title="b  Five of them", ylabel=RHO)
     size_axis(ax)
-    legend_below(canvas, 3, *ax.get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 3)
     return canvas
+
+
+def _estimator(number: int) -> dict[str, Any]:
+    """How an estimate of a fact from the corpus is drawn; the task-gram is number 0."""
+    colors = (INK, PALETTE[4], PALETTE[5], PALETTE[9], PALETTE[3], FAINT)
+    return {"color": colors[number % len(colors)], "marker": "osDv^P"[number % 6]}

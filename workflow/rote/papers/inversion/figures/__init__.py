@@ -37,7 +37,7 @@ FIGURES: dict[str, Figure] = {
         caption=(
             "Effective number of components of the one-dimensional problem against their width; "
             "markers at the predicted critical width; "
-            "dotted, the usual last noise level of a diffusion model."
+            "the line, the usual last noise level of a diffusion model."
         ),
         paper_shows="In the released code only.",
         origin="reconstruction",
@@ -62,7 +62,7 @@ FIGURES: dict[str, Figure] = {
         caption=(
             "Share of models below the threshold, for sets that cannot be memorized, "
             "against the number of training models; mean and 95 % interval over training sets. "
-            "Dotted: posterior samples of a network and of a Gaussian prior. "
+            "Hollow: posterior samples of a network and of a Gaussian prior. "
             "Stars: those of the paper's networks."
         ),
         paper_shows=(

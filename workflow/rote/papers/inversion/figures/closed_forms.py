@@ -7,16 +7,21 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from rote.invert.distances import PAIR_THRESHOLD, PUBLISHED_THRESHOLD
-from rote.papers.inversion.figures.style import COLORS, Tables, published
-from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE, TRUE_MODEL
+from rote.papers.inversion.figures.style import PRIORS, PROBLEMS, SETS, Tables, published
+from rote.papers.inversion.priors import LOOKUP
+from rote.papers.inversion.schema import TRUE_MODEL
 from rote.papers.inversion.statistics.posteriors import PUBLISHED_MEMORIZED, PUBLISHED_SAMPLES
 from rote.papers.inversion.stylized import BENT, CUBIC
 from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
+    beside,
+    label_ends,
     legend_below,
     log_ticks,
+    measured_ticks,
+    named,
     panels,
     points,
     shade,
@@ -28,8 +33,7 @@ MIXTURE = INK
 PRIOR = PALETTE[0]
 LIKELIHOOD = PALETTE[1]
 EXAMPLES = PALETTE[2]
-SETS = {FRESH: PALETTE[0], LEAVE_ONE_OUT: PALETTE[2], MEANS_OF_THREE: PALETTE[1]}
-SAMPLED = {"noise": "v", "gaussian": "D"}  # markers of posterior samples, by prior
+SAMPLED = ("noise", "gaussian")  # priors whose posterior samples are judged, too
 
 
 def stylized(tables: Tables) -> Canvas:
@@ -37,13 +41,13 @@ def stylized(tables: Tables) -> Canvas:
     lines = tables["densities"]
     planes = tables["planes"]
     widths = sorted(lines["sigma"].unique(), reverse=True)
-    canvas, axes = panels(2, len(widths), width=3.1, height=2.7)
+    canvas, axes = panels(2, len(widths), height=2.2)
     for ax, sigma in zip(axes[0], widths, strict=True):
         _density(ax, lines[lines["sigma"] == sigma], sigma)
     axes[0, 0].set_ylabel("density")
     for ax, sigma in zip(axes[1], widths, strict=True):
         _plane(ax, planes[planes["sigma"] == sigma], zoom=sigma == widths[-1])
-    axes[1, 0].set_ylabel("x₂")
+    axes[1, 0].set_ylabel("coordinate x₂")
     handles = {
         "exact posterior": Line2D([], [], color=EXACT, linewidth=6, alpha=0.5),
         "linearized": Line2D([], [], color=MIXTURE, linestyle=":"),
@@ -68,7 +72,7 @@ def _density(ax: Axes, rows: pd.DataFrame, sigma: float) -> None:
     ax.plot(x, rows["prior"], color=PRIOR, linewidth=1)
     ax.plot(x, 0.8 * top * rows["likelihood"], color=LIKELIHOOD, linestyle="--", linewidth=1)
     ax.plot(train, np.zeros(len(train)), "^", color=EXAMPLES, clip_on=False, zorder=5)
-    ax.set(title=f"σ = {sigma:g}", xlabel="x", xlim=(-2, 3), ylim=(0, top))
+    ax.set(title=f"σ = {sigma:g}", xlabel="coordinate x", xlim=(-2, 3), ylim=(0, top))
 
 
 def _plane(ax: Axes, rows: pd.DataFrame, zoom: bool) -> None:
@@ -81,7 +85,7 @@ def _plane(ax: Axes, rows: pd.DataFrame, zoom: bool) -> None:
     _contours(ax, grids["linearized"], MIXTURE, ":")
     ax.plot(*BENT.train.T, "^", color=EXAMPLES)
     ax.plot(*BENT.truth, "*", color=INK, markersize=8)
-    ax.set(xlabel="x₁", aspect="equal")
+    ax.set(xlabel="coordinate x₁", aspect="equal")
     ax.grid(False)
     if zoom:
         x, y = BENT.train[0]
@@ -112,39 +116,38 @@ def _contours(ax: Axes, grid: pd.DataFrame, color, style: str) -> None:
 
 def convergence(tables: Tables) -> Canvas:
     """How fast closed forms become right, and where the posterior goes."""
-    canvas, axes = panels(1, 3, width=3.3, height=2.9)
+    canvas, axes = panels(1, 3, height=2.5)
     rows = tables["stylized"]
     rows = rows[rows["sigma"] > 0]
 
-    def line(ax: Axes, problem: str, quantity: str, **options) -> None:
+    def draw(ax: Axes, problem: str, quantity: str, **options) -> None:
         values = rows[(rows["problem"] == problem) & (rows["quantity"] == quantity)]
-        values = values.sort_values("sigma")
-        ax.plot(values["sigma"], values["value"], marker="o", **options)
+        points(ax, values, "sigma", "value", line=True, **PROBLEMS[problem].marks(**options))
 
     ax = axes[0, 0]
-    for problem, color in (("cubic", PALETTE[0]), ("bent", PALETTE[1])):
-        line(ax, problem, "distance", color=color, label=problem)
-        without = {"linestyle": "--", "label": f"{problem}, no determinant"}
-        line(ax, problem, "distance_without_determinant", color=color, **without)
+    for problem in ("cubic", "bent"):
+        draw(ax, problem, "distance", shift=-2)
+        without = {"markerfacecolor": "white", "label": f"{problem}, no determinant", "shift": 2}
+        draw(ax, problem, "distance_without_determinant", **without)
     ax.set(yscale="log", ylabel="total variation", title="a  Linearized against exact")
-    ax.legend(fontsize=7)
     ax = axes[0, 1]
-    line(ax, "cubic", "transport", color=PALETTE[0])
-    ax.axhline(np.sqrt(2 / np.pi), color=INK, linestyle="--", linewidth=1)
+    draw(ax, "cubic", "transport")
+    limit = {"color": INK, "linestyle": "--", "linewidth": 1, "label": "limit, √(2/π)"}
+    ax.axhline(np.sqrt(2 / np.pi), **limit)
     ax.set(ylabel="W₁ / σ", title="b  Exact against lookup", ylim=(0, None))
     ax = axes[0, 2]
-    for problem, color in (("bent", PALETTE[1]), ("linear", PALETTE[2])):
-        line(ax, problem, "mean_distance", color=color, label=problem)
+    for problem in ("bent", "linear"):
+        draw(ax, problem, "mean_distance")
     ax.set(ylabel="distance to the truth", title="c  Posterior mean", ylim=(0, None))
-    ax.legend()
     for ax in axes[0]:
-        ax.set(xscale="log", xlabel="σ")
+        ax.set(xscale="log", xlabel="width σ of the components")
+    legend_below(canvas)
     return canvas
 
 
 def components(tables: Tables) -> Canvas:
     """Effective components against width."""
-    canvas, axes = panels(1, 1, width=4.6, height=3.1)
+    canvas, axes = panels(1, 1, height=2.6)
     ax = axes[0, 0]
     rows = tables["components"]
     sizes = sorted(rows["examples"].unique())
@@ -154,10 +157,11 @@ def components(tables: Tables) -> Canvas:
         critical = curve["critical"].iloc[0]
         effective = np.interp(critical, curve["sigma"], curve["effective"])
         ax.plot(critical, effective, "o", color=color)
-    ax.axvline(0.01, color=FAINT, linestyle=":", linewidth=1)
-    ax.set(xscale="log", yscale="log", xlabel="σ", ylabel="effective components")
+    named(ax, 0.01, "last noise level")
+    ax.set(xscale="log", yscale="log", ylabel="effective components")
+    ax.set_xlabel("width σ of the components")
     log_ticks(ax.yaxis)
-    ax.legend()
+    label_ends(ax)
     return canvas
 
 
@@ -173,37 +177,38 @@ def ratios(tables: Tables) -> Canvas:
     rows = tables["ratios"]
     rows = rows[rows["replicate"] == 0]
     sizes = sorted(rows["examples"].unique())
-    canvas, axes = panels(1, len(sizes), width=3.2, height=2.7, sharex=True)
+    canvas, axes = panels(1, len(sizes), height=2.5, sharex=True)
     bins = np.linspace(0.2, 1.05, 35)
     for ax, size in zip(axes[0], sizes, strict=True):
         by_set = rows[rows["examples"] == size].set_index("set")["ratio"]
         look = {"density": True, "histtype": "step", "linewidth": 1.3}
-        for name, color in SETS.items():
-            ax.hist(by_set.loc[name], bins, color=color, label=name, **look)
+        for name, of_set in SETS.items():
+            ax.hist(by_set.loc[name], bins, color=of_set.color, label=of_set.label, **look)
         true = by_set.loc[[TRUE_MODEL]].iloc[0]
         ax.axvline(true, color=INK, linestyle=":", label=TRUE_MODEL)
         ax.axvspan(bins[0], PUBLISHED_THRESHOLD, color=PALETTE[3], alpha=0.08, linewidth=0)
-        for height, (prior, marker) in zip((0.10, 0.04), SAMPLED.items(), strict=True):
+        for height, prior in zip((0.10, 0.04), SAMPLED, strict=True):
             sampled = _sampled(tables, prior, size)["ratio"]
             ax.plot(
                 sampled,
                 np.full(len(sampled), height),
-                marker,
-                color=COLORS[prior],
-                markersize=4,
-                label=f"posterior, {prior}",
+                PRIORS[prior].marker,
+                color=PRIORS[prior].color,
+                markersize=3.5,
+                alpha=0.7,
+                label=f"posterior, {PRIORS[prior].label}",
                 transform=ax.get_xaxis_transform(),
                 zorder=4,
             )
-        ax.set(title=f"N = {size}", xlabel="d₁ / mean(d₂ … d_k)", xlim=(bins[0], bins[-1]))
+        ax.set(title=f"N = {size}", xlabel="d₁ / mean(d₂ … dₖ)", xlim=(bins[0], bins[-1]))
     axes[0, 0].set_ylabel("density")
-    legend_below(canvas, 6, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas)
     return canvas
 
 
 def rates(tables: Tables) -> Canvas:
     """The published rate and its nulls (Table 1)."""
-    canvas, axes = panels(1, 2, width=3.7, height=3.0, sharey=True)
+    canvas, axes = panels(1, 2, height=2.7, sharey=True)
     rows = tables["rates"]
     sizes = sorted(tables["scores"]["reference_examples"].unique())
     measures = (
@@ -211,30 +216,32 @@ def rates(tables: Tables) -> Canvas:
         ("pair_rate", "pair_ratio", PAIR_THRESHOLD, "b  d₁/d₂ < 1/3"),
     )
     for ax, (rate, ratio, threshold, title) in zip(axes[0], measures, strict=True):
-        for name, color in SETS.items():
-            points(ax, rows[rows["set"] == name], "examples", rate, color=color, label=name)
-        for prior, marker in SAMPLED.items():
+        shifts = beside(len(SETS) + len(SAMPLED), 3.5)
+        for (name, look), shift in zip(SETS.items(), shifts, strict=False):
+            points(ax, rows[rows["set"] == name], "examples", rate, **look.marks(shift=shift))
+        for prior, shift in zip(SAMPLED, shifts[len(SETS) :], strict=True):
             samples = pd.concat([_sampled(tables, prior, size) for size in sizes])
             samples = samples.assign(called=samples[ratio] < threshold)
             shares = samples.groupby(["reference_examples", "replicate"], as_index=False)[
                 "called"
             ].mean()
-            look = {"color": COLORS[prior], "marker": marker, "linestyle": ":"}
-            points(ax, shares, "reference_examples", "called", label=f"posterior, {prior}", **look)
+            label = f"posterior, {PRIORS[prior].label}"
+            style = PRIORS[prior].marks(label=label, markerfacecolor="white", shift=shift)
+            points(ax, shares, "reference_examples", "called", **style)
         ax.set(xscale="log", xlabel="training models N", title=title, ylim=(-0.04, 1.06))
-        log_ticks(ax.xaxis)
+        measured_ticks(ax.xaxis, rows["examples"])
     sizes = [size for size in PUBLISHED_MEMORIZED if size in set(rows["examples"])]
     shares = [PUBLISHED_MEMORIZED[size] / PUBLISHED_SAMPLES for size in sizes]
     look = {"color": INK, "markersize": 9, "label": "published, trained networks"}
     axes[0, 0].plot(sizes, shares, "*", **look)
     axes[0, 0].set_ylabel("share called memorized")
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels(), fontsize=7)
+    legend_below(canvas, 3)
     return canvas
 
 
 def linearized(tables: Tables) -> Canvas:
     """Full waveform inversion, linearized at every example, against the components' width."""
-    canvas, axes = panels(1, 3, width=3.2, height=2.8)
+    canvas, axes = panels(1, 3, height=2.5)
     rows = tables["linearized"]
     lookup = rows[rows["sigma"] == 0]
     example = rows["replicate"].map(lookup.set_index("replicate")["example"])
@@ -246,34 +253,36 @@ def linearized(tables: Tables) -> Canvas:
     )
     positive = rows[rows["sigma"] > 0]
     for ax, (column, label, title) in zip(axes[0], columns, strict=True):
-        points(ax, positive, "sigma", column, color=PALETTE[0], label="linearized")
+        points(ax, positive, "sigma", column, color=MIXTURE, label="linearized", shift=-2)
         ax.set(xscale="log", xlabel="σ (standard deviations)", ylim=(0, None))
+        measured_ticks(ax.xaxis, positive["sigma"], 4)
         ax.set(ylabel=label, title=title)
     for ax, (column, _, _) in zip(axes[0, :2], columns, strict=False):
         limit = lookup[column].mean()
-        ax.axhline(limit, color=INK, linestyle="--", linewidth=1, label="lookup")
-    look = {"color": PALETTE[1], "marker": "s", "linestyle": ":"}
-    points(axes[0, 2], positive, "sigma", "on_example", label="on the lookup's example", **look)
+        look = {"color": PRIORS[LOOKUP].color, "label": PRIORS[LOOKUP].label}
+        ax.axhline(limit, linestyle="--", linewidth=1, **look)
+    look = {"color": EXAMPLES, "marker": "^", "label": "on the lookup's example (c)", "shift": 2}
+    points(axes[0, 2], positive, "sigma", "on_example", **look)
     axes[0, 0].axhline(1, color=FAINT, linewidth=0.8)
-    axes[0, 0].legend()
-    axes[0, 2].legend(["effective draws", "on the lookup's example"], fontsize=7)
+    axes[0, 2].set(ylabel="effective share of draws", ylim=(-0.03, 1.03))
+    legend_below(canvas)
     return canvas
 
 
 def schedules(tables: Tables) -> Canvas:
     """What a schedule that does not end in noise does to closed-form denoisers."""
-    canvas, axes = panels(1, 2, width=3.4, height=2.6)
+    canvas, axes = panels(1, 2, height=2.3)
     rows = tables["schedules"]
     quantities = (
         ("variance", "variance ratio", "a  Gaussian prior, leading direction", 1.0),
         ("exact", "total variation", "b  Exact sampler against the lookup", 0.0),
     )
-    drawn = (("paper", "published", PALETTE[3]), ("zero_snr", "ends in noise", PALETTE[0]))
+    drawn = (("paper", "published"), ("zero_snr", "ends in noise"))
     for ax, (quantity, label, title, ideal) in zip(axes[0], quantities, strict=True):
-        for x, (name, _, color) in enumerate(drawn):
+        for x, (name, _) in enumerate(drawn):
             values = rows[(rows["schedule"] == name) & (rows["quantity"] == quantity)]["value"]
-            ax.plot(np.full(len(values), x), values, "o", color=color)
+            ax.plot(np.full(len(values), x), values, "o", color=INK, alpha=0.5)
         ax.axhline(ideal, color=INK, linestyle="--", linewidth=1)
-        ax.set_xticks(range(len(drawn)), [words for _, words, _ in drawn])
+        ax.set_xticks(range(len(drawn)), [words for _, words in drawn])
         ax.set(ylabel=label, title=title, xlim=(-0.5, 1.5), ylim=(-0.03, None))
     return canvas

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.inversion.figures.style import COLORS, Tables, published, stacked
+from rote.papers.inversion.figures.style import PRIORS as LOOKS
+from rote.papers.inversion.figures.style import Tables, published, stacked
 from rote.papers.inversion.library import (
     EXAMPLE,
     INSIDE,
@@ -17,7 +18,17 @@ from rote.papers.inversion.library import (
 )
 from rote.papers.inversion.priors import LABELS, LOOKUP, PREDICTIONS, PRIORS
 from rote.papers.inversion.schema import BACKGROUND_EXAMPLE
-from rote.plotting import FAINT, INK, PALETTE, legend_below, log_ticks, panels, points, shade
+from rote.plotting import (
+    FAINT,
+    INK,
+    beside,
+    legend_below,
+    log_ticks,
+    measured_ticks,
+    panels,
+    points,
+    shade,
+)
 from rote.synth import velocity
 
 CELLS = 64  # along each axis of a drawn velocity model
@@ -64,36 +75,33 @@ def transition(tables: Tables) -> Canvas:
     """From how many examples on trained priors no longer memorize."""
     rows = tables["networks"]
     rows = rows.assign(gap=rows["held_out_loss"] / rows["train_loss"])
-    canvas, axes = panels(1, 4, width=2.9, height=2.8)
+    canvas, axes = panels(2, 2, height=2.1)
     in_full = rows.groupby("prior")["steps"].transform("max") == rows["steps"]
-    curves = [
-        (label, rows[in_full & (rows["prior"] == prior)], COLORS[prior], "-")
-        for prior, label in (
-            ("clean", PRIORS["clean"].label),
-            ("noise", PRIORS["noise"].label),
-            ("memorized", "closed form"),
-            ("gaussian", PRIORS["gaussian"].label),
-        )
+    series = [
+        (rows[in_full & (rows["prior"] == prior)], LOOKS[prior].marks())
+        for prior in ("memorized", "clean", "noise", "gaussian")
     ]
-    curves.insert(1, ("the same, briefly trained", rows[~in_full], COLORS["clean"], ":"))
+    brief = {"label": "network, clean, briefly trained", "markerfacecolor": "white"}
+    series.insert(2, (rows[~in_full], LOOKS["clean"].marks(**brief)))
+    null = {"label": "held-out draws", "color": FAINT, "marker": "_"}
+    shifts = beside(len(series) + 1, 3.5)
     measures = (
         ("pair_rate", "share of samples", "a  d₁/d₂ < 1/3"),
         ("calibrated_rate", "share of samples", "b  Below 1 % of held-out"),
         ("ratio_rate", "share of samples", "c  Published rate"),
-        ("gap", "held-out / training", "d  Loss gap"),
+        ("gap", "loss, held-out / training", "d  Loss gap"),
     )
-    for ax, (column, label, title) in zip(axes[0], measures, strict=True):
-        for name, curve, color, style in curves:
-            points(ax, curve, "examples", column, color=color, label=name, linestyle=style)
+    for ax, (column, label, title) in zip(axes.flat, measures, strict=True):
+        for (of_series, style), shift in zip(series, shifts, strict=False):
+            points(ax, of_series, "examples", column, shift=shift, **style)
         ax.set(xscale="log", xlabel="training models N", ylabel=label, title=title)
-        log_ticks(ax.xaxis)
-    for ax in axes[0, :3]:
+        measured_ticks(ax.xaxis, rows["examples"])
+    for ax in axes.flat[:3]:
         ax.set_ylim(-0.04, 1.06)
-    axes[0, 3].set_yscale("log")
-    null = rows[rows["prior"] == "gaussian"]
-    look = {"color": FAINT, "label": "held-out draws", "linestyle": "--"}
-    points(axes[0, 2], null, "examples", "null_rate", **look)
-    legend_below(canvas, 6, *axes[0, 2].get_legend_handles_labels(), fontsize=7)
+    axes[1, 1].set_yscale("log")
+    of_null = rows[rows["prior"] == "gaussian"]
+    points(axes[1, 0], of_null, "examples", "null_rate", shift=shifts[-1], **null)
+    legend_below(canvas)
     return canvas
 
 
@@ -109,7 +117,7 @@ def pairs(tables: Tables) -> Canvas:
     )
     prior_samples = tables["prior_samples"]
     prior_samples = prior_samples[prior_samples["replicate"] == 0]
-    canvas, axes = panels(4, 6, width=1.5, height=1.6, sharex=True, sharey=True)
+    canvas, axes = panels(4, 6, height=1.3, sharex=True, sharey=True)
     for name, lines in zip(PREDICTIONS, (axes[:2], axes[2:]), strict=True):
         of_posterior = scored[scored["prior"] == name].sort_values("ratio")
         of_posterior = of_posterior.drop_duplicates(["replicate", "nearest"])
@@ -123,9 +131,9 @@ def pairs(tables: Tables) -> Canvas:
                 )
                 image(below, velocity.velocity(nearest, CELLS), VELOCITIES, cmap="terrain")
                 title = f"{PRIORS[name].label}: {kind}" if column == first else ""
-                above.set_title(f"{title}\nr = {row.ratio:.2f}", fontsize=7.5)
-        lines[0, 0].set_ylabel("sample\ndepth (m)", fontsize=8)
-        lines[1, 0].set_ylabel("nearest model\ndepth (m)", fontsize=8)
+                above.set_title(f"{title}\nr = {row.ratio:.2f}", fontsize=6.5)
+        lines[0, 0].set_ylabel("sample\ndepth (m)", fontsize=7)
+        lines[1, 0].set_ylabel("nearest model\ndepth (m)", fontsize=7)
     for ax in axes.flat:
         ax.set_visible(ax.has_data())
     for ax in axes[-1]:
@@ -160,7 +168,7 @@ def posteriors(tables: Tables) -> Canvas:
     truths = {number: mean_of_three(models) for number, models in sets.items()}
     first = rows[rows["replicate"] == 0]
     by_size = {size: stacked(group) for size, group in first.groupby("examples")}
-    canvas, axes = panels(4, len(by_size) + 1, width=2.2, height=1.95)
+    canvas, axes = panels(4, len(by_size) + 1, height=1.7)
     true_model = velocity.velocity(truths[0], CELLS)
     maps = {size: _spread(velocity.velocity(z, CELLS), true_model) for size, z in by_size.items()}
     top = float(np.quantile(np.stack([of_cells.spread for of_cells in maps.values()]), 0.95))
@@ -173,18 +181,18 @@ def posteriors(tables: Tables) -> Canvas:
         spread_bar = image(axes[1, column], maps[size].spread, (0, top), cmap="magma")
         image(axes[2, column], maps[size].error, (0, top), cmap="magma")
         letter = "b  " if column == 1 else ""
-        axes[0, column].set_title(f"{letter}Mean of {len(z)}, N = {size}")
+        axes[0, column].set_title(f"{letter}Mean of {len(z)}, N = {size}", fontsize=7)
         ax = axes[3, column]
         ax.plot(*sets[0][:size, :2].T, ".", color=FAINT, markersize=3, label="training")
-        ax.plot(*z[:, :2].T, "o", color=COLORS["noise"], markersize=4, label="posterior")
-        ax.plot(*truths[0][:2], "*", color=PALETTE[3], markersize=9, label="truth")
+        ax.plot(*z[:, :2].T, LOOKS["noise"].marker, color=LOOKS["noise"].color, label="posterior")
+        ax.plot(*truths[0][:2], "*", color=INK, markersize=8, label="truth")
         ax.set(xlim=(-10, 10), ylim=(-10, 10), aspect="equal", xlabel="coordinate 1")
     axes[3, 1].set_ylabel("coordinate 2")
     for line, title in zip(axes[1:, 1], ("d  Spread", "f  Error", "h  Coordinates"), strict=True):
         line.set_title(title)
-    canvas.colorbar(mean_bar, ax=axes[0, -1], label="km/s", extend="both")
-    canvas.colorbar(spread_bar, ax=axes[1, -1], label="km/s", extend="max")
-    canvas.colorbar(spread_bar, ax=axes[2, -1], label="km/s", extend="max")
+    canvas.colorbar(mean_bar, ax=axes[0, -1], label="v (km/s)", extend="both")
+    canvas.colorbar(spread_bar, ax=axes[1, -1], label="v (km/s)", extend="max")
+    canvas.colorbar(spread_bar, ax=axes[2, -1], label="v (km/s)", extend="max")
     for size, color in zip(by_size, shade(len(by_size)), strict=True):
         groups = rows[rows["examples"] == size].groupby("replicate")
         ensembles = {number: stacked(group) for number, group in groups}
@@ -193,10 +201,9 @@ def posteriors(tables: Tables) -> Canvas:
         _calibration(axes[1, 0], of_cells, 30, color, f"N = {size}")
         _calibration(axes[2, 0], of_coordinates, 10, color, f"N = {size}")
     _diagonal(axes[1, 0], "c  Calibration of cells", "spread (km/s)")
-    _diagonal(axes[2, 0], "e  Of coordinates", "spread")
-    axes[1, 0].legend(fontsize=6)
+    _diagonal(axes[2, 0], "e  Of coordinates", "spread (standard dev.)")
     _descent(axes[3, 0], published(tables["descents"]), list(by_size))
-    legend_below(canvas, 3, *axes[3, 1].get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
 
 
@@ -211,7 +218,7 @@ def _descent(ax: Axes, rows: pd.DataFrame, sizes: list[int]) -> None:
         path = rows[rows["examples"] == size].groupby("t")["misfit"].mean()
         ax.plot(path.index, path, color=color)
     ax.axhline(1, color=FAINT, linestyle="--", linewidth=0.8)
-    ax.set(yscale="log", xlabel="t", ylabel="misfit / floor", title="g  Descent")
+    ax.set(yscale="log", xlabel="time t", ylabel="misfit / floor", title="g  Descent")
     log_ticks(ax.yaxis)
     ax.invert_xaxis()
 
@@ -223,7 +230,7 @@ def _calibration(ax: Axes, sets: list[Spread], bins: int, color, label: str) -> 
     parts = np.array_split(np.argsort(spread, kind="stable"), bins)
     x = [spread[part].mean() for part in parts]
     y = [error[part].mean() for part in parts]
-    ax.plot(x, y, "o-", color=color, markersize=2.5, linewidth=0.8, label=label)
+    ax.plot(x, y, "o", color=color, markersize=2.5, label=label)
 
 
 def _diagonal(ax: Axes, title: str, xlabel: str) -> None:
@@ -237,7 +244,7 @@ def descents(tables: Tables) -> Canvas:
     """Misfit along the way to posterior samples (Figure 3)."""
     rows = published(tables["descents"])
     drawn = ("noise", "clean", "memorized", "gaussian")
-    canvas, axes = panels(1, len(drawn), width=2.6, height=2.6, sharey=True)
+    canvas, axes = panels(1, len(drawn), height=2.3, sharey=True)
     sizes = sorted(rows.loc[rows["examples"] > 0, "examples"].unique())
     colors = dict(zip(sizes, shade(len(sizes)), strict=True)) | {0: INK}
     for ax, prior in zip(axes[0], drawn, strict=True):
@@ -246,10 +253,11 @@ def descents(tables: Tables) -> Canvas:
                 ax.plot(path["t"], path["misfit"], color=colors[size], linewidth=0.7)
             ax.plot([], [], color=colors[size], label=f"N = {size}" if size else "no training set")
         ax.axhline(1, color=FAINT, linestyle="--", linewidth=0.8)
-        ax.set(yscale="log", xlabel="t", title=PRIORS[prior].label)
+        ax.set(yscale="log", xlabel="time t")
+        ax.set_title(PRIORS[prior].label, fontsize=7)
         ax.invert_xaxis()
-        ax.legend(fontsize=7)
     axes[0, 0].set_ylabel("misfit / noise floor")
+    legend_below(canvas)
     return canvas
 
 
@@ -265,63 +273,71 @@ def outcomes(tables: Tables) -> Canvas:
     for (prior, size), rows in drawn.groupby(["prior", "examples"], sort=False):
         label = LABELS[prior]
         groups[f"{label}, N = {size}" if size else label] = rows
-    canvas, axes = panels(1, 2, width=4.2, height=3.6, sharey=True)
+    canvas, axes = panels(1, 2, height=3.4, sharey=True)
     columns = (("misfit", "misfit / noise floor"), ("error", "velocity error (km/s)"))
     for ax, (column, label) in zip(axes[0], columns, strict=True):
         for height, rows in enumerate(groups.values()):
-            for shift, truth, color in ((0.15, INSIDE, PALETTE[0]), (-0.15, OUTSIDE, PALETTE[1])):
+            for shift, truth, face in ((0.15, INSIDE, INK), (-0.15, OUTSIDE, "white")):
                 values = rows.loc[rows["truth"] == truth, column]
-                _strip(ax, values, height + shift, color, None if height else f"truth: {truth}")
+                _strip(ax, values, height + shift, face, None if height else f"truth: {truth}")
         ax.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
         ax.set_yticks(range(len(groups)), list(groups))
     axes[0, 0].set_xscale("log")
     axes[0, 0].axvline(1, color=FAINT, linestyle="--", linewidth=0.8)
     log_ticks(axes[0, 0].xaxis)
     axes[0, 1].set_xlim(0, None)
-    legend_below(canvas, 2, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
 
 
-def _strip(ax: Axes, values: pd.Series, height: float, color, label: str | None) -> None:
+def _strip(ax: Axes, values: pd.Series, height: float, face: str, label: str | None) -> None:
     """Values as dots on a line, and their median as a bar."""
     heights = np.full(len(values), height)
-    ax.plot(values, heights, "o", color=color, markersize=3.5, alpha=0.8, label=label)
+    look = {"color": INK, "markerfacecolor": face, "markeredgewidth": 0.6}
+    ax.plot(values, heights, "o", markersize=3, alpha=0.7, label=label, **look)
     if len(values):
-        ax.plot(np.median(values), height, "|", color=color, markersize=11, markeredgewidth=2)
+        ax.plot(np.median(values), height, "|", color=INK, markersize=9, markeredgewidth=1.5)
 
 
 def steps(tables: Tables) -> Canvas:
     """What the length of a data step decides."""
     samples = tables["samples"]
     scores = tables["scores"]
-    canvas, axes = panels(1, 3, width=3.0, height=2.7)
-    curves = (
-        ("memorized", EXAMPLE, PALETTE[3], "memorized, truth: its example"),
-        ("memorized", INSIDE, PALETTE[1], "memorized, truth: mean of three"),
-        ("gaussian", INSIDE, INK, "Gaussian, truth: mean of three"),
+    canvas, axes = panels(1, 3, height=2.4)
+    series = (
+        ("memorized", EXAMPLE, -4, None, "memorized, truth: its example"),
+        ("memorized", INSIDE, 0, "white", "memorized, truth: mean of three"),
+        ("gaussian", INSIDE, 4, "white", "Gaussian, truth: mean of three"),
     )
-    for prior, truth, color, label in curves:
+    for prior, truth, shift, face, label in series:
         rows = samples[(samples["prior"] == prior) & (samples["truth"] == truth)]
         rows = rows[rows["examples"] == rows["examples"].min()]
         for ax, column in ((axes[0, 1], "misfit"), (axes[0, 2], "error")):
             medians = rows.groupby(["step", "replicate"], as_index=False)[column].median()
-            points(ax, medians, "step", column, color=color, label=label)
+            style = LOOKS[prior].marks(label=label, shift=shift)
+            style |= {"markerfacecolor": face or style["color"]}
+            points(ax, medians, "step", column, **style)
     scores = scores[
         (scores["truth"] == EXAMPLE)
         & (scores["reference_examples"] == scores["reference_examples"].min())
     ]
     scores = scores.assign(on_truth=scores["nearest"] == TRUE_EXAMPLE)
     shares = scores.groupby(["step", "replicate"], as_index=False)["on_truth"].mean()
-    points(axes[0, 0], shares, "step", "on_truth", color=PALETTE[3])
+    points(axes[0, 0], shares, "step", "on_truth", **LOOKS["memorized"].marks(label=None))
     axes[0, 0].set(ylabel="share of samples", title="a  On the true example", ylim=(-0.04, 1.06))
     axes[0, 1].set(ylabel="misfit / noise floor", title="b  Misfit", yscale="log")
     axes[0, 1].axhline(1, color=FAINT, linestyle="--", linewidth=0.8)
     axes[0, 2].set(ylabel="velocity error (km/s)", title="c  Error", ylim=(0, None))
     for ax in axes[0]:
-        ax.set(xscale="log", xlabel="data step (standard deviations)")
-        log_ticks(ax.xaxis)
-    legend_below(canvas, 3, *axes[0, 1].get_legend_handles_labels(), fontsize=7)
+        ax.set(xscale="log", xlabel="data step (standard dev.)")
+        measured_ticks(ax.xaxis, samples["step"])
+    log_ticks(axes[0, 1].yaxis)
+    legend_below(canvas, 3)
     return canvas
+
+
+NAMES = {"truth": "truth", "lookup": "lookup", "broad": "broad prior"}
+NAMES["memorized"] = "memorized prior"
 
 
 def time_domain(tables: Tables) -> Canvas:
@@ -331,19 +347,17 @@ def time_domain(tables: Tables) -> Canvas:
     estimates = ("lookup", "memorized", "broad")
     drawn = ("truth", *estimates)
     replicates = sorted(rows.index.unique("replicate"))[:3]
-    canvas, axes = panels(
-        len(replicates), len(drawn), width=2.0, height=1.9, sharex=True, sharey=True
-    )
+    canvas, axes = panels(len(replicates), len(drawn), height=1.75, sharex=True, sharey=True)
     n = int(np.sqrt(len(rows["velocity"].iloc[0])))
     for line, replicate in zip(axes, replicates, strict=True):
         for ax, prior in zip(line, drawn, strict=True):
             row = rows.loc[(prior, replicate)]
             model = row["velocity"].reshape(n, n).T / 1000
             mesh = image(ax, model, (1.4, 3.6), LAYERED_CELL * n)
-            title = prior
+            title = NAMES.get(prior, prior)
             if prior in estimates:
                 title += f"\n{row['error']:.0f} m/s off, misfit {row['misfit']:.1f}"
-            ax.set_title(title, fontsize=8)
+            ax.set_title(title, fontsize=7)
         line[0].set_ylabel("depth (m)")
     for ax in axes[-1]:
         ax.set_xlabel("x (m)")

@@ -1,4 +1,4 @@
-"""Colours of priors, and selections that several figures share."""
+"""How priors and sets of models are drawn, and selections that several figures share."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,31 @@ import numpy as np
 import pandas as pd
 
 from rote.papers.inversion.library import INSIDE
-from rote.plotting import FAINT, INK, PALETTE
+from rote.papers.inversion.priors import LABELS, LOOKUP
+from rote.papers.inversion.schema import FRESH, LEAVE_ONE_OUT, MEANS_OF_THREE
+from rote.plotting import FAINT, INK, PALETTE, Look
 
 Tables = Mapping[str, pd.DataFrame]
-COLORS = {
-    "memorized": PALETTE[3],
-    "clean": PALETTE[1],
-    "noise": PALETTE[4],
-    "gaussian": INK,
-    "broad": FAINT,
+PRIORS = {
+    name: Look(LABELS[name], color, marker)
+    for name, color, marker in (
+        ("memorized", PALETTE[3], "^"),
+        ("clean", PALETTE[1], "s"),
+        ("noise", PALETTE[4], "v"),
+        ("gaussian", INK, "D"),
+        ("broad", FAINT, "o"),
+        (LOOKUP, PALETTE[3], "x"),
+    )
+}
+SETS = {
+    FRESH: Look("fresh draws", PALETTE[0], "o"),
+    LEAVE_ONE_OUT: Look("leave-one-out", PALETTE[2], "P"),
+    MEANS_OF_THREE: Look("means of three", PALETTE[9], "X"),
+}
+PROBLEMS = {
+    "cubic": Look("cubic", PALETTE[0], "o"),
+    "bent": Look("bent", PALETTE[5], "s"),
+    "linear": Look("linear", PALETTE[2], "D"),
 }
 
 

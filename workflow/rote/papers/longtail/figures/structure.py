@@ -1,29 +1,33 @@
 """Figures beyond the paper's networks: degrees of structure, influence, wrong labels, scenes."""
 
-from collections.abc import Mapping
-
-import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.longtail import scenes
 from rote.papers.longtail.architectures import LEAKY, MIXING, REFERENCE, UNSHARED, WIDE
 from rote.papers.longtail.dataset import GLYPHS_HEAD, HALVES, WITHOUT_GLYPHS, WRONG
+from rote.papers.longtail.figures.style import (
+    COMPARED,
+    DECAYED,
+    DIGITS,
+    GLYPH_PAIRS,
+    MEMORIZED,
+    RARE,
+    TRAINED_SLOTS,
+    UNSEEN,
+    Tables,
+)
 from rote.plotting import (
-    FAINT,
-    PALETTE,
+    beside,
     categories,
     legend_below,
     log_ticks,
+    measured_ticks,
     panels,
     points,
     spread,
     theory,
 )
 from rote.synth import triples
-
-Tables = Mapping[str, pd.DataFrame]
-COLORS = {REFERENCE: PALETTE[0], MIXING: PALETTE[3]}
-MARKERS = {REFERENCE: "o", MIXING: "s"}
 
 
 def degrees(tables: Tables) -> Canvas:
@@ -33,29 +37,34 @@ def degrees(tables: Tables) -> Canvas:
     order = [REFERENCE, "linear", "two-layer", WIDE, UNSHARED, "concat", MIXING]
     order = [name for name in order if name in set(table["architecture"])]
     leaks = {name: leak for leak, name in LEAKY.items()}
-    canvas, axes = panels(1, 2, width=4.8, height=3.0, sharey=True)
+    canvas, axes = panels(1, 2, height=2.6, sharey=True)
     kinds, leaky = axes[0]
-    for evaluation_set, label, color, marker in (
-        (triples.TWO_GLYPHS, "two one-off symbols, any slots", PALETTE[3], "s"),
-        (triples.TWO_GLYPHS_TRAINED_SLOTS, "in their trained slots", PALETTE[1], "D"),
-        (triples.IN_DISTRIBUTION, "fresh common digits", PALETTE[0], "o"),
+    for (evaluation_set, look), shift in zip(
+        (
+            (triples.TWO_GLYPHS, GLYPH_PAIRS),
+            (triples.TWO_GLYPHS_TRAINED_SLOTS, TRAINED_SLOTS),
+            (triples.IN_DISTRIBUTION, DIGITS),
+        ),
+        beside(3, 5),
+        strict=True,
     ):
         rows = table[table["evaluation_set"] == evaluation_set.name]
-        style = {"label": label, "color": color, "marker": marker}
+        style = look.marks(shift=shift)
         named = rows[rows["architecture"].isin(order)]
         named = named.assign(x=named["architecture"].map(order.index))
-        points(kinds, named, "x", "mse", line=False, **style)
+        points(kinds, named, "x", "mse", **style)
         mixed = rows[rows["architecture"].isin(list(leaks))]
         mixed = mixed.assign(leak=mixed["architecture"].map(leaks))
-        points(leaky, mixed, "leak", "mse", **style)
+        points(leaky, mixed, "leak", "mse", line=True, **style)
     categories(kinds.xaxis, [name.replace("-", "-\n") for name in order])
+    kinds.tick_params(axis="x", labelsize=6)
     kinds.set(title="a  Kinds of encoders and heads", ylabel="MSE (label²)", yscale="log")
     leaky.set(
         title="b  Sum network that sees others, too",
         xlabel="ρ, weight of the other images in each slot",
     )
     log_ticks(kinds.yaxis)
-    legend_below(canvas, 3, *leaky.get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
 
 
@@ -69,17 +78,17 @@ def network_influence(tables: Tables) -> Canvas:
     influence = left_out - trained
     table = table[table["training_set"] == GLYPHS_HEAD.name]
     table = table.assign(influence=table["weight_decay"].map(influence))
-    canvas, axes = panels(1, 1, width=5.0, height=3.4)
+    canvas, axes = panels(1, 1, height=3.2, wide=True)
     ax = axes[0, 0]
-    for evaluation_set, label, color, marker in (
-        (triples.THREE_NINES, "unseen digit, three times", FAINT, "^"),
-        (triples.ONE_NINE, "unseen digit, once", PALETTE[4], "v"),
-        (triples.TWO_GLYPHS, "pairs of one-off symbols", PALETTE[3], "s"),
-        (triples.RARE_DIGITS, "rare digits (5-8)", PALETTE[1], "D"),
-        (triples.HEAD_DIGITS, "common digits (0, 1)", PALETTE[0], "o"),
+    for evaluation_set, look in (
+        (triples.THREE_NINES, UNSEEN._replace(label="unseen digit, three times")),
+        (triples.ONE_NINE, UNSEEN._replace(label="unseen digit, once", marker="x")),
+        (triples.TWO_GLYPHS, GLYPH_PAIRS),
+        (triples.RARE_DIGITS, RARE._replace(label="rare digits (5-8)")),
+        (triples.HEAD_DIGITS, DIGITS),
     ):
         rows = table[table["evaluation_set"] == evaluation_set.name]
-        points(ax, rows, "influence", "mse", label=label, color=color, marker=marker)
+        points(ax, rows, "influence", "mse", line=True, **look.marks())
     top = ax.secondary_xaxis("top")
     top.set_xticks(influence.to_numpy(), [f"{decay:g}" for decay in influence.index], fontsize=7)
     top.set_xlabel("weight decay", fontsize=8)
@@ -89,7 +98,7 @@ def network_influence(tables: Tables) -> Canvas:
         yscale="log",
     )
     log_ticks(ax.yaxis)
-    legend_below(canvas, 3, *ax.get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
 
 
@@ -100,22 +109,24 @@ def wrong_labels(tables: Tables) -> Canvas:
     table = table[(table["architecture"] == REFERENCE) & pairs]
     counts = {GLYPHS_HEAD.name: 0} | {training.name: count for count, training in WRONG.items()}
     chosen = tables["decays"].query("chosen and architecture == @REFERENCE")["weight_decay"]
-    canvas, axes = panels(1, 1, width=4.6, height=3.0)
+    canvas, axes = panels(1, 1, height=2.8)
     ax = axes[0, 0]
     rows = table[table["training_set"].isin(list(counts))]
     rows = rows.assign(wrong=rows["training_set"].map(counts))
-    styles = {0.0: ("no weight decay: memorized", PALETTE[0], "o")}
-    styles |= {decay: (f"weight decay {decay:g}", PALETTE[3], "s") for decay in chosen}
-    for decay, (label, color, marker) in styles.items():
+    styles = {0.0: ("no weight decay: memorized", MEMORIZED, "o")}
+    styles |= {decay: (f"weight decay {decay:g}", DECAYED, "s") for decay in chosen}
+    shifts = beside(len(styles))
+    for shift, (decay, (label, color, marker)) in zip(shifts, styles.items(), strict=True):
         fits = rows[rows["weight_decay"] == decay]
-        points(ax, fits, "wrong", "mse", label=label, color=color, marker=marker)
+        style = {"color": color, "marker": marker, "shift": shift}
+        points(ax, fits, "wrong", "mse", label=label, **style)
     without = spread(table[table["training_set"] == WITHOUT_GLYPHS.name], "nines", "mse")
     theory(ax, [0, 8], [without["mean"].item()] * 2, label="never trained on the symbols")
     ax.set(xlabel="wrong labels among ten one-off symbols", ylabel="MSE on pairs (label²)")
     ax.set_yscale("log")
     ax.set_xticks(sorted(counts.values()))
     log_ticks(ax.yaxis)
-    ax.legend()
+    legend_below(canvas, 2)
     return canvas
 
 
@@ -126,22 +137,21 @@ def sizes(tables: Tables) -> Canvas:
     usual = table.groupby(["width", "epochs"]).size().reset_index()
     width = usual["width"].mode().iloc[0]
     epochs = usual["epochs"].mode().iloc[0]
-    canvas, axes = panels(1, 2, width=3.3, height=2.8, sharey=True)
+    canvas, axes = panels(1, 2, height=2.4, sharey=True)
     contents = (
         ("width", table[table["epochs"] == epochs], f"a  Width, {epochs} epochs"),
         ("epochs", table[table["width"] == width], f"b  Length, width {width}"),
     )
     for ax, (column, rows, title) in zip(axes[0], contents, strict=True):
-        for name in (REFERENCE, MIXING):
-            style = {"label": name, "color": COLORS[name], "marker": MARKERS[name]}
-            points(ax, rows[rows["architecture"] == name], column, "mse", **style)
-        ticks = sorted(rows[column].unique())
+        for look in COMPARED.values():
+            label = f"{look.label} network"
+            of_network = rows[rows["architecture"] == look.label]
+            points(ax, of_network, column, "mse", **look.marks(label=label))
         ax.set(title=title, xscale="log", yscale="log", xlabel=column)
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
+        measured_ticks(ax.xaxis, rows[column])
     axes[0, 0].set_ylabel("MSE on pairs (label²)")
     log_ticks(axes[0, 0].yaxis)
-    axes[0, 0].legend()
+    legend_below(canvas)
     return canvas
 
 
@@ -156,15 +166,14 @@ def attributes(tables: Tables) -> Canvas:
     }
     rows = table[table["evaluation_set"].isin(list(labels))]
     rows = rows.assign(x=rows["evaluation_set"].map(list(labels).index))
-    canvas, axes = panels(1, 1, width=4.6, height=3.0)
+    canvas, axes = panels(1, 1, height=2.6, wide=True)
     ax = axes[0, 0]
-    for offset, name in ((-0.1, REFERENCE), (0.1, MIXING)):
-        losses = rows[rows["architecture"] == name]
-        losses = losses.assign(x=losses["x"] + offset)
-        style = {"label": name, "color": COLORS[name], "marker": MARKERS[name]}
-        points(ax, losses, "x", "mse", line=False, **style)
+    for shift, look in zip(beside(2, 10), COMPARED.values(), strict=True):
+        losses = rows[rows["architecture"] == look.label]
+        style = look.marks(label=f"{look.label} network", shift=shift)
+        points(ax, losses, "x", "mse", **style)
     categories(ax.xaxis, list(labels.values()))
     ax.set(ylabel="MSE (value²)", yscale="log", xlim=(-0.5, len(labels) - 0.5))
     log_ticks(ax.yaxis)
-    ax.legend()
+    legend_below(canvas)
     return canvas

@@ -7,7 +7,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="A linear learner's two errors",
-        caption="Lines: theory; dots: simulation with 95 % intervals. "
+        caption="Lines: theory; markers: simulation with 95 % intervals; below: simulation minus "
+        "theory. "
         "Vertical: n = d, and the capacity α_c of a linear learner.",
         paper_shows="A linear learner faces a trade-off between generalization and memorization.",
         origin="reconstruction",
@@ -16,7 +17,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves", "simulations"),
         title="Both errors as the ridge varies",
-        caption="One curve per kernel angle, a point per ridge; arrows, at λ = 1, point to larger "
+        caption="One curve per kernel angle, each over ridges; markers: simulations at the best "
+        "ridge (minus theory: next figure); arrows, at λ = 1, point to larger "
         "ridges; dashed: Bayes-optimal error of the rule.",
         paper_shows="An overparametrized kernel learns the rule and stores the facts at once.",
         origin="reconstruction",
@@ -35,7 +37,8 @@ FIGURES: dict[str, Figure] = {
         module="theory",
         tables=("curves",),
         title="Optimal angle and ridge in closed form",
-        caption="Lines: closed forms; dots: the best interpolator's angle on a grid.",
+        caption="Lines: closed forms; dots: the best interpolator's angle on a grid, and (b) minus "
+        "its closed form.",
         paper_shows="A closed form for the optimal ridge of kernel ridge regression.",
         origin="reconstruction",
     ),
@@ -91,7 +94,8 @@ FIGURES: dict[str, Figure] = {
         tables=("curves",),
         title="Phase diagram over kernel angle and ridge",
         caption="α = 4. Dashed: optimal angle of the square loss. "
-        "Right: E_gen within 5 % of the best one, and E_mem at most 0.05.",
+        "Right, yellow: generalization error within 5 % of the best one, memorization error at "
+        "most 0.05.",
         paper_shows="Not in the paper.",
         origin="extension",
     ),
@@ -99,7 +103,8 @@ FIGURES: dict[str, Figure] = {
         module="experiments",
         tables=("simulations",),
         title="Theory against simulation",
-        caption="Every verification row, fresh data in each; bars are 95 % intervals.",
+        caption="Every verification row, fresh data in each; bars are 95 % intervals. Below: "
+        "simulation minus theory.",
         paper_shows="Agreement, by its figures.",
         origin="reconstruction",
     ),

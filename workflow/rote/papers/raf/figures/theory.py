@@ -1,6 +1,6 @@
 """Figures of the theory: lines, with simulations as markers where there are some."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import product
 from typing import NamedTuple
 
@@ -10,24 +10,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rote.papers.raf import curves
+from rote.papers.raf.figures.style import ANGLE, ERRORS, LOSSES, SAMPLES, Tables, words
 from rote.plotting import (
     FAINT,
     INK,
     PALETTE,
+    beside,
+    compared,
     heat,
     legend_below,
     log_ticks,
+    measured_ticks,
+    named,
     panels,
     points,
+    residuals,
     shade,
     theory,
 )
 from rote.plotting.maps import contours
 from rote.theory import raf
-
-Tables = Mapping[str, pd.DataFrame]
-COLOR = {"square": PALETTE[0], "hinge": PALETTE[3]}
-ERRORS = {"e_gen": "generalization error", "e_mem": "memorization error"}
 
 
 class RafLine(NamedTuple):
@@ -36,6 +38,14 @@ class RafLine(NamedTuple):
     series: str
     color: object
     linestyle: str = "-"
+    marker: str = "o"
+
+
+def _of_loss(series: str, loss: str, linestyle: str = "-") -> RafLine:
+    return RafLine(series, LOSSES[loss].color, linestyle, LOSSES[loss].marker)
+
+
+BAYES = RafLine(curves.BAYES, INK, "--")
 
 
 def _curve(tables: Tables, figure: str, series: str | None = None) -> pd.DataFrame:
@@ -50,54 +60,49 @@ def _markers(tables: Tables, figure: str, series: str) -> pd.DataFrame:
 
 
 def _draw(
-    ax: Axes, tables: Tables, figure: str, lines: Iterable[RafLine], x: str, value: str
+    ax: Axes, strip: Axes, tables: Tables, lines: Iterable[RafLine], at: tuple[str, str, str]
 ) -> None:
-    """Theory and markers of every series that has them."""
-    for series, color, linestyle in lines:
+    """Theory and markers of every series that has them, and what is between them."""
+    figure, x, value = at
+    simulated = [line for line in lines if len(_markers(tables, figure, line.series))]
+    shifts = dict(zip((line.series for line in simulated), beside(len(simulated)), strict=True))
+    for series, color, linestyle, marker in lines:
         rows = _curve(tables, figure, series)
         if rows[value].notna().any():
-            theory(ax, rows[x], rows[value], label=series, color=color, linestyle=linestyle)
-        dots = _markers(tables, figure, series)
-        if len(dots):
-            points(ax, dots.round({"gamma": 2}), x, value, color=color, line=False)
+            style = {"color": color, "linestyle": linestyle}
+            theory(ax, rows[x], rows[value], label=words(series), **style)
+        if series in shifts:
+            dots = _markers(tables, figure, series).round({"gamma": 2})
+            points(ax, dots, x, value, color=color, marker=marker)
+            style = {"color": color, "marker": marker, "shift": shifts[series]}
+            residuals(strip, dots, x, value, f"{value}_theory", **style)
 
 
 def linear(tables: Tables) -> Canvas:
     """F1: the linear learner against the number of samples."""
-    canvas, axes = panels(1, 2, width=4, height=3)
+    canvas, axes, strips = compared(1, 2, height=2.9)
     lines = (
-        RafLine(curves.no_ridge("square"), COLOR["square"], ":"),
-        RafLine(curves.OPTIMAL_RIDGE, COLOR["square"]),
-        RafLine(curves.no_ridge("hinge"), COLOR["hinge"], ":"),
-        RafLine(curves.best_ridge("hinge"), COLOR["hinge"]),
-        RafLine(curves.BAYES, INK, "--"),
+        _of_loss(curves.no_ridge("square"), "square", ":"),
+        _of_loss(curves.OPTIMAL_RIDGE, "square"),
+        _of_loss(curves.no_ridge("hinge"), "hinge", ":"),
+        _of_loss(curves.best_ridge("hinge"), "hinge"),
+        BAYES,
     )
     eps = _curve(tables, "linear")["eps"].iloc[0]
-    limits = {"n = d": 1, r"$\alpha_c$": float(raf.capacity(eps))}
-    for ax, (value, label) in zip(axes[0], ERRORS.items(), strict=True):
-        _draw(ax, tables, "linear", lines, "alpha", value)
-        for name, x in limits.items():
-            ax.axvline(x, color=FAINT, linewidth=0.8)
-            ax.annotate(
-                name,
-                (x, 1),
-                xycoords=("data", "axes fraction"),
-                fontsize=7.5,
-                color=FAINT,
-                va="bottom",
-                ha="center",
-            )
-        ax.set(
-            xscale="log", xlabel=r"samples per dimension $\alpha$", ylabel=label, ylim=(-0.01, 0.52)
-        )
-        log_ticks(ax.xaxis)
-    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
+    for ax, strip, (value, label) in zip(axes[0], strips[0], ERRORS.items(), strict=True):
+        _draw(ax, strip, tables, lines, ("linear", "alpha", value))
+        named(ax, 1, "n = d")
+        named(ax, float(raf.capacity(eps)), r"$\alpha_c$")
+        ax.set(xscale="log", ylabel=label, ylim=(-0.01, 0.52))
+        strip.set_xlabel(SAMPLES)
+        log_ticks(strip.xaxis)
+    legend_below(canvas)
     return canvas
 
 
 def tradeoff(tables: Tables) -> Canvas:
     """F2: both errors as the ridge varies, one curve per kernel angle."""
-    canvas, axes = panels(1, 2, width=3.6, height=3, sharey=True)
+    canvas, axes = panels(1, 2, height=2.7, sharey=True)
     table = _curve(tables, "tradeoff")
     angles = sorted(table["gamma"].unique())
     bayes = float(raf.bayes_optimal(table["alpha"].iloc[0], table["eps"].iloc[0]))
@@ -111,9 +116,10 @@ def tradeoff(tables: Tables) -> Canvas:
             for _, replicates in dots[np.isclose(dots["gamma"], gamma, atol=1)].groupby("row"):
                 errors = replicates[["e_gen", "e_mem"]]
                 means, reach = errors.mean(), 1.96 * errors.sem()
-                ax.errorbar(*means, reach["e_mem"], reach["e_gen"], "o", color=color)
+                marker = LOSSES[loss].marker
+                ax.errorbar(*means, reach["e_mem"], reach["e_gen"], marker, color=color)
         ax.axvline(bayes, color=INK, linestyle="--", linewidth=1)
-        ax.set(title=loss, xlabel="generalization error", xlim=(bayes - 0.01, 0.26))
+        ax.set(title=f"{loss} loss", xlabel="generalization error", xlim=(bayes - 0.01, 0.26))
     axes[0, 0].set_ylabel("memorization error")
     canvas.legend(
         *axes[0, 0].get_legend_handles_labels(), title="kernel\nangle γ", loc="outside right center"
@@ -131,68 +137,72 @@ def _towards_larger(ax: Axes, rows: pd.DataFrame, color: object) -> None:
 
 def angle(tables: Tables) -> Canvas:
     """F3: both errors against the kernel angle."""
-    canvas, axes = panels(1, 2, width=3.8, height=3)
+    canvas, axes, strips = compared(1, 2, height=2.9)
     lines = []
     for loss in curves.LOSSES:
-        lines.append(RafLine(curves.best_ridge(loss), COLOR[loss]))
-        lines.append(RafLine(curves.no_ridge(loss), COLOR[loss], ":"))
+        lines.append(_of_loss(curves.best_ridge(loss), loss))
+        lines.append(_of_loss(curves.no_ridge(loss), loss, ":"))
     first = _curve(tables, "angle").iloc[0]
     bayes = float(raf.bayes_optimal(first["alpha"], first["eps"]))
-    for ax, (value, label) in zip(axes[0], ERRORS.items(), strict=True):
-        _draw(ax, tables, "angle", lines, "gamma", value)
-        ax.axvline(float(raf.optimal_angle(first["eps"])), color=FAINT, linewidth=0.8)
-        ax.set(xlabel="kernel angle γ (degrees)", ylabel=label)
-    axes[0, 0].axhline(bayes, color=INK, linestyle="--", linewidth=1, label="Bayes")
+    for ax, strip, (value, label) in zip(axes[0], strips[0], ERRORS.items(), strict=True):
+        _draw(ax, strip, tables, lines, ("angle", "gamma", value))
+        named(ax, float(raf.optimal_angle(first["eps"])), "optimal angle")
+        ax.set(ylabel=label)
+        strip.set_xlabel(ANGLE)
+    style = {"color": INK, "linestyle": "--", "linewidth": 1}
+    axes[0, 0].axhline(bayes, label=words(curves.BAYES), **style)
     axes[0, 0].set_ylim(bayes - 0.005, 0.25)
-    legend_below(canvas, 5, *axes[0, 0].get_legend_handles_labels())
+    legend_below(canvas)
     return canvas
+
+
+KERNELS = {
+    "linear": (1.0, 0.0),
+    "erf": raf.KERNELS["erf"].geometry,
+    "ReLU": raf.KERNELS["relu"].geometry,
+    "sign": raf.KERNELS["sign"].geometry,
+}
+KERNEL_COLORS = dict(zip(KERNELS, (INK, PALETTE[2], PALETTE[1], PALETTE[4]), strict=True))
 
 
 def optima(tables: Tables) -> Canvas:
     """F4: the optimal angle and ridge against the fraction of facts."""
-    canvas, ((left, right),) = panels(1, 2, width=3.6, height=2.8)
+    canvas, ((left, off, right),) = panels(1, 3, height=2.3)
     eps = np.linspace(0, 0.9, 200)
     formula = r"$\cos\gamma = (1-\epsilon)\sqrt{2/\pi}$"
-    theory(left, eps, raf.optimal_angle(eps), label=formula, linestyle="-")
+    theory(left, eps, raf.optimal_angle(eps), label=formula, color=LOSSES["square"].color)
     rows = _curve(tables, "optima")
-    left.plot(rows["eps"], rows["gamma"], "o", color=COLOR["square"], label="best angle on a grid")
-    left.set(
-        xlabel="fraction of facts ε", ylabel="optimal angle (degrees)", title="a  Interpolator"
-    )
-    left.legend()
-    kernels = {
-        "linear": (1.0, 0.0),
-        "erf": raf.KERNELS["erf"].geometry,
-        "ReLU": raf.KERNELS["relu"].geometry,
-        "sign": raf.KERNELS["sign"].geometry,
-    }
-    for (name, geometry), color in zip(kernels.items(), shade(len(kernels)), strict=True):
+    look = {"color": LOSSES["square"].color, "label": "best angle on a grid"}
+    left.plot(rows["eps"], rows["gamma"], "o", markersize=3, **look)
+    left.set(ylabel="optimal angle (degrees)", title="a  Interpolator")
+    off.plot(rows["eps"], rows["gamma"] - raf.optimal_angle(rows["eps"]), "o", **look)
+    off.axhline(0, color=INK, linewidth=0.8)
+    off.set(ylabel="grid − formula (degrees)", title="b  The same, difference")
+    for name, geometry in KERNELS.items():
         ridge = raf.optimal_ridge(eps, *geometry)
-        theory(right, eps, ridge, label=name, color=color, linestyle="-")
-    right.set(
-        xlabel="fraction of facts ε",
-        ylabel="optimal ridge λ",
-        title="b  Ridge regression",
-        yscale="log",
-        ylim=(0.03, 200),
-    )
+        style = {"label": f"{name} kernel", "linestyle": "-"}
+        theory(right, eps, ridge, color=KERNEL_COLORS[name], **style)
+    style = {"yscale": "log", "ylim": (0.03, 200)}
+    right.set(ylabel="optimal ridge λ", title="c  Ridge regression", **style)
     log_ticks(right.yaxis)
-    right.legend()
+    for ax in (left, off, right):
+        ax.set_xlabel("fraction of facts ε")
+    legend_below(canvas)
     return canvas
 
 
 def rates(tables: Tables) -> Canvas:
     """F5: the generalization error for large samples."""
-    canvas, ((left, scaled, right),) = panels(1, 3, width=3.2, height=2.9)
+    canvas, ((left, scaled, right),) = panels(1, 3, height=2.4)
     colors = (PALETTE[0], PALETTE[1], PALETTE[3], PALETTE[4])
     lines = [
         RafLine(regime.series, color) for regime, color in zip(curves.REGIMES, colors, strict=True)
     ]
-    for series, color, linestyle in [*lines, RafLine(curves.BAYES, INK, "--")]:
+    for series, color, linestyle, _ in [*lines, BAYES]:
         rows = _curve(tables, "rates", series)
         alpha, e_gen = rows["alpha"].to_numpy(), rows["e_gen"].to_numpy()
         style = {"color": color, "linestyle": linestyle}
-        theory(left, alpha, e_gen, label=series, **style)
+        theory(left, alpha, e_gen, label=words(series), **style)
         theory(scaled, alpha, np.sqrt(alpha) * e_gen, label=None, **style)
         slope = np.gradient(np.log(e_gen), np.log(alpha))
         theory(right, alpha, slope, label=None, **style)
@@ -200,67 +210,60 @@ def rates(tables: Tables) -> Canvas:
         right.axhline(power, color=FAINT, linewidth=0.8, linestyle=":")
         guide = 0.6 * alpha**power
         theory(left, alpha, guide, label=None, color=FAINT, linewidth=0.8, linestyle=":")
-    x_axis = {"xscale": "log", "xlabel": r"$\alpha$"}
+    x_axis = {"xscale": "log", "xlabel": SAMPLES}
     left.set(yscale="log", ylabel="generalization error", title="a  Error", **x_axis)
     scaled.set(ylabel=r"$\sqrt{\alpha}\, E_\mathrm{gen}$", title="b  Prefactor", **x_axis)
     scaled.set_ylim(0, 0.6)
     right.set(ylabel="local slope", title="c  Exponent", ylim=(-1.15, 0), **x_axis)
-    legend_below(canvas, 3, *left.get_legend_handles_labels())
+    legend_below(canvas, 3)
     return canvas
 
 
-class LossStyle(NamedTuple):
-    """How a loss is drawn among random features."""
-
-    linestyle: str
-    marker: str
+FEATURE_LINES = {"square": "-", "hinge": "--"}
 
 
 def features(tables: Tables) -> Canvas:
     """F6: random features of finite width."""
-    canvas, axes = panels(2, 2, width=3.6, height=2.5, sharex=True)
-    styles = {"square": LossStyle("-", "o"), "hinge": LossStyle("--", "s")}
+    canvas, axes, strips = compared(2, 2, height=2.5)
     table = _curve(tables, "features")
     alphas = sorted(table["alpha"].unique())
     for column, alpha in enumerate(alphas):
         rows = table[(table["alpha"] == alpha) & table["kappa"].notna()].sort_values("kappa")
-        for ax, (value, label) in zip(axes[:, column], ERRORS.items(), strict=True):
-            for loss, style in styles.items():
-                _features_panel(ax, tables, rows[rows["loss"] == loss], value, style)
+        for number, (value, label) in enumerate(ERRORS.items()):
+            ax, strip = axes[number, column], strips[number, column]
+            for loss, shift in zip(FEATURE_LINES, beside(2), strict=True):
+                of_loss = rows[rows["loss"] == loss]
+                _features_panel(ax, strip, tables, of_loss, (loss, value, shift))
             limits = table[(table["alpha"] == alpha) & table["kappa"].isna()]
             _kernel_limits(ax, limits, value, rows["kappa"].max())
             ax.axvline(alpha, color=FAINT, linewidth=0.8)
             ax.set(xscale="log", ylabel=label if column == 0 else "")
-        axes[0, column].set_title(f"α = {alpha:g} (line: p = n)")
-        axes[1, column].set_xlabel("features per dimension κ")
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
+            strip.set_xlabel("features per dimension κ")
+            if not strip.lines:  # nothing was simulated
+                strip.set_visible(False)
+                ax.tick_params(labelbottom=True)
+        axes[0, column].set_title(f"{'ab'[column]}  α = {alpha:g} (line: p = n)")
+    legend_below(canvas, 3)
     return canvas
 
 
 def weights(tables: Tables) -> Canvas:
     """Both errors against how often every fact is stated."""
-    canvas, axes = panels(1, 2, width=3.6, height=2.8)
-    styles = {"square": LossStyle("-", "o"), "hinge": LossStyle("--", "s")}
-    colors = dict(zip(curves.WEIGHTED_ANGLES, shade(len(curves.WEIGHTED_ANGLES)), strict=True))
-    for ax, (value, label) in zip(axes[0], ERRORS.items(), strict=True):
-        for gamma, (loss, style) in product(curves.WEIGHTED_ANGLES, styles.items()):
-            series, color = curves.weighted(loss, gamma), colors[gamma]
-            rows = _curve(tables, "weights", series)
-            theory(
-                ax,
-                rows["weight"],
-                rows[value],
-                label=series,
-                color=color,
-                linestyle=style.linestyle,
-            )
-            dots = _markers(tables, "weights", series)
-            if len(dots):
-                points(ax, dots, "weight", value, color=color, line=False, marker=style.marker)
-        ax.set(xscale="log", xlabel="times that a fact is stated", ylabel=label)
-        ax.set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
-        ax.minorticks_off()
-    legend_below(canvas, 3, *axes[0, 0].get_legend_handles_labels())
+    canvas, axes, strips = compared(1, 2, height=2.9)
+    angles = curves.WEIGHTED_ANGLES
+    lines = [
+        RafLine(curves.weighted(loss, gamma), color, FEATURE_LINES[loss], LOSSES[loss].marker)
+        for (gamma, color), loss in product(
+            zip(angles, shade(len(angles)), strict=True), FEATURE_LINES
+        )
+    ]
+    for column, (value, label) in enumerate(ERRORS.items()):
+        ax, strip = axes[0, column], strips[0, column]
+        _draw(ax, strip, tables, lines, ("weights", "weight", value))
+        ax.set(xscale="log", ylabel=label)
+        strip.set_xlabel("times that a fact is stated")
+        measured_ticks(strip.xaxis, [1, 4, 16, 64])
+    legend_below(canvas, 3)
     return canvas
 
 
@@ -268,28 +271,32 @@ def _kernel_limits(ax: Axes, limits: pd.DataFrame, value: str, widest: float) ->
     """A mark at the right end for the kernel limit of every ridge and loss."""
     for loss, rows in limits.groupby("loss"):
         rows = rows.sort_values("lam")
-        marker = {"square": "_", "hinge": "x"}[loss]
+        marker = {"square": "_", "hinge": "x"}[str(loss)]
         for level, color in zip(rows[value], shade(len(rows)), strict=True):
             ax.plot(2 * widest, level, marker, color=color, markersize=6)
 
 
 def _features_panel(
-    ax: Axes, tables: Tables, rows: pd.DataFrame, value: str, style: LossStyle
+    ax: Axes, strip: Axes, tables: Tables, rows: pd.DataFrame, at: tuple[str, str, float]
 ) -> None:
     """One loss at one α: a line per ridge, with markers where it was simulated."""
+    loss, value, shift = at
     groups = list(rows.groupby("series", sort=False))
     groups.sort(key=lambda group: group[1]["lam"].iloc[0])
     for (series, line), color in zip(groups, shade(len(groups)), strict=True):
-        theory(ax, line["kappa"], line[value], label=series, color=color, linestyle=style.linestyle)
-        dots = _markers(tables, "features", series)
+        style = {"color": color, "linestyle": FEATURE_LINES[loss]}
+        theory(ax, line["kappa"], line[value], label=words(str(series)), **style)
+        dots = _markers(tables, "features", str(series))
         dots = dots[dots["alpha"] == line["alpha"].iloc[0]]
         if len(dots):
-            points(ax, dots, "kappa", value, color=color, line=False, marker=style.marker)
+            style = {"color": color, "marker": LOSSES[loss].marker}
+            points(ax, dots, "kappa", value, **style)
+            residuals(strip, dots, "kappa", value, f"{value}_theory", shift=shift, **style)
 
 
 def phases(tables: Tables) -> Canvas:
     """F8a: both errors over samples and facts."""
-    canvas, axes = panels(2, 2, width=3.7, height=2.8)
+    canvas, axes = panels(2, 2, height=2.4)
     table = _curve(tables, "phase_alpha")
     for row, series in enumerate(table["series"].unique()):
         rows = table[table["series"] == series]
@@ -302,7 +309,7 @@ def phases(tables: Tables) -> Canvas:
                 ax.plot(raf.capacity(eps), eps, color="white", linewidth=1.5)
             ax.set(
                 xscale="log",
-                xlabel=r"samples per dimension $\alpha$",
+                xlabel=SAMPLES,
                 title=series,
                 xlim=rows["alpha"].agg(["min", "max"]),
             )
@@ -311,12 +318,12 @@ def phases(tables: Tables) -> Canvas:
     return canvas
 
 
-BOTH = "E_gen within 5 %,\nE_mem ≤ 0.05"
+BOTH = "both good"
 
 
 def phase_angle(tables: Tables) -> Canvas:
     """F8b: both errors over kernel angle and ridge, and where both are near their best."""
-    canvas, axes = panels(2, 3, width=3.2, height=2.7)
+    canvas, axes = panels(2, 3, height=2.0)
     table = _curve(tables, "phase_angle")
     for row, loss in enumerate(curves.LOSSES):
         rows = table[table["loss"] == loss].copy()
@@ -340,7 +347,7 @@ def phase_angle(tables: Tables) -> Canvas:
                 linewidth=1,
                 linestyle="--",
             )
-            ax.set(yscale="log", xlabel="kernel angle γ (degrees)", title=f"{loss}: {title}")
-            ax.title.set_fontsize(9)
+            ax.set(yscale="log", xlabel=ANGLE)
+            ax.set_title(f"{loss}: {title}", fontsize=7)
         axes[row, 0].set_ylabel("ridge λ")
     return canvas

@@ -87,9 +87,8 @@ FIGURES: dict[str, Figure] = {
         tables=("grid",),
         parts=("fine",),
         title="Neighbors, bandwidth, temperature",
-        caption="Test accuracy of ResMem, coarse and fine classes, smallest network; bandwidth in "
-        "units "
-        "of the median distance to the nearest neighbor. T = ∞ is the memory alone.",
+        caption="Test accuracy of ResMem, coarse and fine classes, smallest network; bandwidth "
+        "σ in units of the median distance to the nearest neighbor. T = ∞ is the memory alone.",
         paper_shows="Not shown there as far as known.",
         origin="extension",
     ),

@@ -1,39 +1,37 @@
 """How each method is drawn, everywhere alike."""
 
-from typing import NamedTuple
-
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
-from rote.papers.resmem import methods
-from rote.plotting import INK, PALETTE, legend_below, points
-
-
-class MethodStyle(NamedTuple):
-    """How a method is drawn."""
-
-    color: object
-    marker: str
-    linestyle: str = "-"
-
+from rote.papers.resmem import methods, tasks
+from rote.plotting import FAINT, INK, PALETTE, Look, points
 
 STYLES = {
-    methods.BASE: MethodStyle(INK, "o"),
-    methods.KNN: MethodStyle(PALETTE[2], "s"),
-    methods.RESMEM: MethodStyle(PALETTE[0], "D"),
-    methods.INTERPOLATION: MethodStyle(PALETTE[1], "^"),
-    methods.NEAREST: MethodStyle(PALETTE[2], "s"),
-    methods.CLIPPED: MethodStyle(PALETTE[0], "D"),
-    methods.BASE_RESMEM: MethodStyle(PALETTE[0], "D"),
-    methods.AWARE: MethodStyle(PALETTE[3], "o"),
-    methods.AWARE_RESMEM: MethodStyle(PALETTE[3], "D", ":"),
+    name: Look(methods.LABELS[name], color, marker)
+    for name, color, marker in (
+        (methods.BASE, INK, "o"),
+        (methods.KNN, PALETTE[2], "s"),
+        (methods.RESMEM, PALETTE[0], "D"),
+        (methods.INTERPOLATION, PALETTE[1], "^"),
+        (methods.NEAREST, PALETTE[2], "s"),
+        (methods.CLIPPED, PALETTE[0], "D"),
+        (methods.BASE_RESMEM, PALETTE[0], "D"),
+        (methods.AWARE, PALETTE[3], "o"),
+        (methods.AWARE_RESMEM, PALETTE[3], "D"),
+    )
 }
 TUNED = (methods.BASE, methods.KNN, methods.RESMEM, methods.INTERPOLATION)  # tuned alike
+# rows that a memory holds
+ROWS = {
+    "unseen rows": Look("rows that the base never saw", PALETTE[4], "P"),
+    "training rows": Look("training rows", PALETTE[5], "X"),
+    "largest residuals": Look("rows of the largest residuals", PALETTE[9], "v"),
+    "random rows": Look("random training rows", FAINT, "<"),
+}
 
 
 def draw_method(
-    ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str = "", *, line: bool = True
+    ax: Axes, rows: pd.DataFrame, x: str, method: str, value: str = "", **options
 ) -> None:
     """Points of a method with their intervals.
 
@@ -43,13 +41,12 @@ def draw_method(
         x: column of the horizontal axis.
         method: one of STYLES.
         value: column of the values; that of the method's name by default.
-        line: whether points are joined.
+        **options: of `rote.plotting.points`.
     """
-    style = STYLES[method]
-    drawn = style._asdict() | ({} if line else {"linestyle": "none"})
-    points(ax, rows, x, value or method, label=methods.LABELS[method], **drawn)
+    points(ax, rows, x, value or method, **STYLES[method].marks(**options))
 
 
-def legend(canvas: Canvas, ax: Axes, columns: int = 4) -> None:
-    """One legend below all panels."""
-    legend_below(canvas, columns, *ax.get_legend_handles_labels(), fontsize=7)
+def task_title(name: str) -> str:
+    """A task in words."""
+    task = tasks.registry().get(name)
+    return task.title if task else name
