@@ -3,7 +3,7 @@
 import ast
 import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,7 +94,7 @@ def figure_block(
     results: Path,
     name: str,
     figure: Figure,
-    quoted: pd.DataFrame | None = None,
+    quoted: Sequence[Any] = (),
     picture: bytes = b"",
 ) -> Markup:
     """A figure with its caption, its measured values, and links to data, rule, code and command.
@@ -132,7 +132,7 @@ def figure_block(
         "again": runs.again(folder / "figures" / f"{name}.png", force=True),
         "rule": f"{paper}_draw_figures",
         "code": f"{file}:{line}",
-        "quoted": [] if quoted is None else list(quoted.itertuples()),
+        "quoted": quoted,
         "source": embedded(picture) if picture else f"files/{paper}/{name}.png",
         "width": width,
         "height": height,

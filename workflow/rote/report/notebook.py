@@ -23,9 +23,8 @@ from rote.core.tables import Folder, Table
 from rote.ledger.text import number
 from rote.report import replicates
 from rote.report.html import drawn, embedded, figure_block, ledger_rows, render
-from rote.report.sentences import Statement, of_claims, on_claims
+from rote.report.sentences import FINDING, Statement, of_claims, on_claims
 
-FINDING = "finding"  # of an output's metadata: the sentence and the figure of the overview
 _SCREEN = 110  # dots per inch of a figure that is drawn in a notebook
 Rows = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -108,7 +107,7 @@ class Chapter:
             KeyError: for a figure that the paper does not have.
         """
         ids = [f"{self._paper}.{claim}" for claim in quoted]
-        rows = pd.DataFrame(of_claims(self._ledger, ids))
+        rows = of_claims(self._ledger, ids)
         figure = self._figures[name]
         live = self._live and self._has(figure)
         if not live and not drawn(self._results, name):

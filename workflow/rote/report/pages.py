@@ -28,8 +28,7 @@ from rote.core.papers import load as load_paper
 from rote.ledger import text
 from rote.report import replicates
 from rote.report.html import COPIED, drawn, figure_block, ledger_rows, render
-from rote.report.notebook import FINDING
-from rote.report.sentences import Sentence, of_claims, on_claims
+from rote.report.sentences import FINDING, Sentence, of_claims, on_claims
 
 log = logging.getLogger("rote")
 _BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows

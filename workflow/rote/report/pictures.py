@@ -10,8 +10,13 @@ from markupsafe import Markup
 from rote.ledger import Criterion, criterion, text
 
 DOTS = 60  # replicates that are drawn one by one
-_WIDTH, _MIDDLE, _ARM = 168, 84, 76  # pixels: of the picture, of its middle, to either side
-_FAR = 4.0  # a published value farther off than this, in units of all else, is drawn at the edge
+# pixels: of a picture, its middle, and what is drawn to either side of that
+_WIDTH = 168
+_MIDDLE = 84
+_ARM = 76
+_FAR = (
+    4.0  # replicates and published values farther off, in units of all else, are drawn at the edge
+)
 
 
 def center(rule: Criterion | None) -> float:
@@ -32,17 +37,20 @@ def reach(rows: Iterable[Any], values: Mapping[str, Sequence[float]]) -> float:
         rows: of the ledger, one per condition.
         values: of the replicates, by condition.
     """
-    distances, published = [0.0], [0.0]
+    inner, outer = [0.0], [0.0]
     for row in rows:
         rule = _rule(row)
-        marks = [row.value, row.low, row.high, *values.get(row.condition, ())[:DOTS]]
+        middle = center(rule)
         if rule and math.isfinite(rule.low) and math.isfinite(rule.high):
-            distances.append(0.75 * (rule.high - rule.low))
-        distances += [abs(mark - center(rule)) for mark in marks if math.isfinite(mark)]
+            inner.append(0.75 * (rule.high - rule.low))
+        marks = filter(math.isfinite, (row.value, row.low, row.high))
+        inner += [abs(mark - middle) for mark in marks]
+        dots = values.get(row.condition, ())
+        outer += [abs(dot - middle) for dot in dots if len(dots) <= DOTS]
         if (paper := _number(row.paper_value)) is not None:
-            published.append(abs(paper - center(rule)))
-    largest, theirs = max(distances), max(published)
-    return 1.06 * (max(largest, theirs) if theirs <= _FAR * largest else largest) or 1.0
+            outer.append(abs(paper - middle))
+    largest = max(inner)
+    return 1.06 * max(largest, *(mark for mark in outer if mark <= _FAR * largest)) or 1.0
 
 
 def interval(row: Any, values: Sequence[float] = (), arm: float | None = None) -> Markup:

@@ -9,7 +9,6 @@ import numpy as np
 from rote.core import tables
 from rote.ledger import Claim, Sample, verdicts
 from rote.ledger.reading import StatisticTables
-from rote.report import claim as claims
 
 DIGITS = 5  # of a value in the file
 
@@ -43,6 +42,8 @@ def write(path: Path, scale: str, folder: Path, out: Path) -> None:
     Raises:
         ConfigError: for a claims file that is missing or malformed, or an unknown statistic.
     """
+    from rote.report import claim as claims  # here, not above: it brings the whole config
+
     bases = {}
     for definition in claims.load([path.stem], path.parent).values():
         claim = definition.claim

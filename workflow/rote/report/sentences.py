@@ -8,6 +8,8 @@ import pandas as pd
 from rote import ledger as ledgers
 from rote.core.errors import InputError
 
+# of a notebook's output, in its metadata: the sentence and the figure of the overview
+FINDING = "finding"
 # a sentence holds if all of its claims do: the gravest verdict among them decides
 _GRAVEST = ("contradicted", "inconclusive", "not run", "reproduced")
 _FRAMES = {
