@@ -82,13 +82,13 @@ rule report_evaluate_claims:
         " --out {output.out:q} --seed {params.seed} --code {params.code} 2> {log:q}"
 
 
-# The papers are a resource, not a parameter: another list must not draw a paper's page again.
+# The papers are a resource, not a parameter: another list must not draw a paper's page again. What
+# verdicts rest on is an output of the job that makes the ledger.
 rule report_draw_paper:
     input:
         tables=lambda wildcards: tables_of(wildcards.paper),
         figures=lambda wildcards: figures_of(wildcards.paper),
         claims="results/{run}/claims/{paper}.parquet",
-        basis="results/{run}/claims/{paper}.json",
         notebook=shipped("workflow/notebooks/{paper}.ipynb"),
         templates=page_templates(),
     output:

@@ -230,7 +230,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, (int, np.integer)):
         return f"{value:,}"
     if isinstance(value, (float, np.floating)):
-        return number(value)
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else number(value)
     return str(value)
 
 

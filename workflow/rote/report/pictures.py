@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from rote.ledger import Criterion, criterion, text
 
-DOTS = 60  # replicates that are drawn one by one
+DOTS = 60  # of more replicates every k-th in order of size is drawn
 # pixels: of a picture, its middle, and what is drawn to either side of that
 _WIDTH = 168
 _MIDDLE = 84
@@ -45,12 +45,17 @@ def reach(rows: Iterable[Any], values: Mapping[str, Sequence[float]]) -> float:
             inner.append(0.75 * (rule.high - rule.low))
         marks = filter(math.isfinite, (row.value, row.low, row.high))
         inner += [abs(mark - middle) for mark in marks]
-        dots = values.get(row.condition, ())
-        outer += [abs(dot - middle) for dot in dots if len(dots) <= DOTS]
+        outer += [abs(dot - middle) for dot in shown(values.get(row.condition, ()))]
         if (paper := _number(row.paper_value)) is not None:
             outer.append(abs(paper - middle))
     largest = max(inner)
     return 1.06 * max(largest, *(mark for mark in outer if mark <= _FAR * largest)) or 1.0
+
+
+def shown(values: Sequence[float]) -> list[float]:
+    """The replicates that are drawn: all, or of more than `DOTS` every k-th in order of size."""
+    step = -(-len(values) // DOTS) or 1
+    return sorted(values)[::step] if step > 1 else list(values)
 
 
 def interval(row: Any, values: Sequence[float] = (), arm: float | None = None) -> Markup:
@@ -61,7 +66,7 @@ def interval(row: Any, values: Sequence[float] = (), arm: float | None = None) -
 
     Args:
         row: of the ledger, as `DataFrame.itertuples` gives it.
-        values: of the replicates; drawn if there are at most `DOTS`.
+        values: of the replicates.
         arm: as `reach` gives it for all conditions of the claim; by default for this one.
 
     Returns:
@@ -81,8 +86,8 @@ def interval(row: Any, values: Sequence[float] = (), arm: float | None = None) -
         parts.append(_BAND.format(x(rule.low), round(max(x(rule.high) - x(rule.low), 1), 1)))
     if middle and scale * abs(middle) <= _ARM:
         parts.append(_ZERO.format(x(0)))
-    if 0 < len(values) <= DOTS:
-        dots = [f"M{x(value)} {4 + 1.5 * (index % 3)}h0" for index, value in enumerate(values)]
+    dots = [f"M{x(value)} {4 + 1.5 * (index % 3)}h0" for index, value in enumerate(shown(values))]
+    if dots:
         parts.append(_DOTS.format("".join(dots)))
     ends = [row.value if pd.isna(end) else end for end in (row.low, row.high)]
     parts += [_line(*map(x, ends), 'stroke-width="2.5"'), _VALUE.format(x(row.value))]
