@@ -32,8 +32,6 @@ from rote.report.sentences import FINDING, Sentence, of_claims, on_claims
 
 log = logging.getLogger("rote")
 _BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows
-
-
 _FONT = Path(__file__).parent / "templates" / "math.woff"  # for formulas, embedded in the pages
 _LISTED = 5  # contradicted claims that the overview shows; the others are linked
 
@@ -210,7 +208,7 @@ def _draw(
     summary = ledgers.summary(frame)
     provenance = _provenance(results, judged)
     failed = summary[summary["verdict"] == "contradicted"]
-    failed = failed.sort_values("origin", key=lambda names: names.map(ledgers.ORIGINS.index))
+    order = failed["origin"].map(ledgers.ORIGINS.index).sort_values(kind="stable").index
     values = {
         "run": run,
         "of_run": run["run"],
@@ -229,7 +227,8 @@ def _draw(
         "elsewhere": text.elsewhere(frame),
         "chance": text.chance(frame).replace("*", ""),
         "revised": list(summary[summary["revised"] != ""].itertuples()),
-        "failed": list(failed.itertuples()),
+        # the papers' own first
+        "failed": list(failed.loc[order].itertuples()),
         "listed": _LISTED,
         "published": list(
             summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()
