@@ -118,13 +118,14 @@ class Chapter:
     def redraw(self, name: str, **rows: str) -> HTML:
         """A figure drawn of some rows only, to be changed by the reader.
 
+        Rows that it cannot be drawn of, none at all for example, are named instead.
+
         Args:
             name: of one of the paper's `FIGURES`.
             **rows: by table, which of its rows to draw, as `pandas.DataFrame.query` takes it.
 
         Raises:
-            InputError: for a table that the figure does not draw, or rows that it cannot be drawn
-                of.
+            InputError: for a table that the figure does not draw.
             KeyError: for a figure that the paper does not have.
         """
         figure = self._figures[name]
@@ -140,9 +141,8 @@ class Chapter:
                 chosen[table] = chosen[table].query(query)
             picture = self._drawn(name, chosen)
         except Exception as error:
-            raise InputError(
-                f"redraw: {name} cannot be drawn of the rows {rows} ({error}); choose others"
-            ) from error
+            message = f"{figure.title}: cannot be drawn of these rows ({error}); choose others."
+            return HTML(render("message.html", message=message))
         return HTML(f'<img alt="{figure.title}, of chosen rows" src="{embedded(picture)}">')
 
     def claims(self, *names: str) -> HTML:
