@@ -174,12 +174,14 @@ def test_ledger_can_be_downloaded(smoke):
 def test_paper_pages_begin_with_the_finding(smoke, paper):
     text = (smoke / f"reports/smoke/{paper}.html").read_text()
     order = ['aria-label="Pages"', "Run <b>smoke</b>", "<h1", 'class="finding"']
-    order += ["Three things to know", 'class="statements"', 'id="Setting"', "what is ours"]
+    order += ["Three things to know", 'class="statements"', 'id="setting"', "what is ours"]
     order += ["<figure", 'id="ledger"']
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     for other in names():
         assert f'<a href="{other}.html"' in text
+    contents = text.split('aria-label="Contents"')[1].split("</nav>")[0]
+    assert contents.count("<li>") == text.count("<h2 id=") >= 4
     assert text.count("<li>", places[5], places[6]) == 3
     # claims are folded, and so are the sources of figures
     assert 'class="ledger"' not in text.split('<details class="ledger-fold"')[0]

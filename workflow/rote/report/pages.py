@@ -70,6 +70,12 @@ def _one_line(formula: str) -> str:
     return " ".join(formula.split())
 
 
+def _anchored(match: re.Match) -> str:
+    """A section's title with an id, which the page's contents lead to."""
+    words = re.findall(r"\w+", Markup(match[1]).striptags().lower())
+    return f'<h2 id="{"-".join(words)}">{match[1]}</h2>'
+
+
 def _scrolling(match: re.Match) -> str:
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Table">{match[0]}</div>'
 
@@ -97,6 +103,7 @@ def paper(name: str, notebook: Path, run: dict[str, Any], out: Path) -> None:
     # tables are wider than a phone: they scroll in themselves
     tables_of_values = r'<table(?: border="1" class="dataframe")?>(?:(?!<table).)*?</table>'
     body = re.sub(tables_of_values, _scrolling, body, flags=re.S)
+    body = re.sub(r"<h2>(.*?)</h2>", _anchored, body, flags=re.S)
     page = render(
         "paper.html",
         name=name,
