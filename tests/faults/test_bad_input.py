@@ -151,7 +151,7 @@ COMMANDS = [
     (
         [
             *("claims", "evaluate", "--scale", "full", "--tables", "."),
-            *("--out", "x", "--finding", "y", "--claims", "none.yaml"),
+            *("--out", "x", "--finding", "y", "--basis", "z", "--claims", "none.yaml"),
         ],
         "claims file none.yaml: No such file",
     ),

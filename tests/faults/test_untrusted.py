@@ -105,7 +105,8 @@ def test_page_shows_text_of_tables_without_running_it(tmp_path, browser):
     cell = nbformat.v4.new_code_cell("frame", outputs=[output], execution_count=1)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Results"), cell])
     nbformat.write(notebook, tmp_path / "longtail.ipynb")
-    pages.paper("longtail", tmp_path / "longtail.ipynb", tmp_path / "longtail.html")
+    run = {"run": "mine", "scale": "laptop", "seed": 1, "papers": ["longtail"]}
+    pages.paper("longtail", tmp_path / "longtail.ipynb", run, tmp_path / "longtail.html")
     browser.get(f"file://{tmp_path}/longtail.html")
     assert "hacked" not in browser.title
     assert "document.title = 'hacked'" in browser.find_element(By.TAG_NAME, "body").text

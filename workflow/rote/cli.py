@@ -359,6 +359,27 @@ def profile(
 
 
 @app.command()
+def notebook(
+    paper: Annotated[str, typer.Argument(help="Paper.")],
+    run: Annotated[
+        Path,
+        typer.Option(
+            help="A run: its name, or results/<run>.",
+            metavar="RUN",
+            callback=runs.folder,
+            autocompletion=runs.names,
+        ),
+    ] = Path("laptop"),
+) -> None:
+    """Open a paper's notebook in JupyterLab on a run, to change it and see figures change."""
+    from rote.report import lab
+
+    path = lab.prepare(paper, run, Path("."))
+    typer.echo(f"{path}: it is yours; its first cell names the run")
+    lab.launch(path)
+
+
+@app.command()
 def verify(
     results: RunFolder,
     threads: Annotated[int, typer.Option(help="Files hashed at a time.", min=1)] = 1,

@@ -64,10 +64,10 @@ def shipped(path):
 IMAGE = from_here(HOME / "envs/rote.sif") if HOME else "envs/rote.sif"
 
 
-def page_templates(*pages):
-    """Templates of the report's pages, by name: of the package, which is installed."""
+def page_templates():
+    """Templates of the report's pages, of the package, which is installed."""
     folder = rote_code.ROOT / "report" / "templates"
-    return [from_here(folder / f"{page}.html") for page in pages]
+    return [from_here(path) for path in sorted(folder.iterdir())]
 
 
 def section_json(name):

@@ -36,6 +36,7 @@ rule report_evaluate_paper:
     output:
         out="results/{run}/claims/{paper}.parquet",
         finding="results/{run}/claims/{paper}.txt",
+        basis="results/{run}/claims/{paper}.json",
     log:
         "results/{run}/logs/report_evaluate_paper_{paper}.log",
     benchmark:
@@ -54,7 +55,8 @@ rule report_evaluate_paper:
         )(wildcards),
     shell:
         "rote claims evaluate --claims {input.claims:q} --tables {params.tables:q} {params.run}"
-        " --out {output.out:q} --finding {output.finding:q} --code {params.code} 2> {log:q}"
+        " --out {output.out:q} --finding {output.finding:q} --basis {output.basis:q}"
+        " --code {params.code} 2> {log:q}"
 
 
 rule report_evaluate_claims:
@@ -80,14 +82,15 @@ rule report_evaluate_claims:
         " --out {output.out:q} --seed {params.seed} --code {params.code} 2> {log:q}"
 
 
-# The papers are a resource, not a parameter: another list must not draw a paper's page again.
+# The papers are a resource, not a parameter: another list must not draw a paper's page again. What
+# verdicts rest on is an output of the job that makes the ledger.
 rule report_draw_paper:
     input:
         tables=lambda wildcards: tables_of(wildcards.paper),
         figures=lambda wildcards: figures_of(wildcards.paper),
         claims="results/{run}/claims/{paper}.parquet",
         notebook=shipped("workflow/notebooks/{paper}.ipynb"),
-        templates=page_templates("paper", "base", "ledger", "figure"),
+        templates=page_templates(),
     output:
         notebook="reports/{run}/{paper}.ipynb",
         out="reports/{run}/{paper}.html",
@@ -138,7 +141,7 @@ rule report_draw_site:
         devices="results/{run}/benchmarks/devices.tsv",
         figures=of_all_papers(figures_of),
         tables=of_all_papers(tables_of),
-        templates=page_templates("base", "index", *PAGES, "ledger", "figure", "waiting"),
+        templates=page_templates(),
     output:
         index="reports/{run}/index.html",
         pages=expand("reports/{{run}}/{page}.html", page=PAGES),

@@ -20,6 +20,8 @@ from rote.ledger import Claim
 from rote.ledger.text import measured
 from rote.run import config
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
 
 class Definition(NamedTuple):
     """A claim and where its entry begins."""
@@ -70,13 +72,24 @@ def find(name: str, folder: Path) -> Definition:
     return definitions[name]
 
 
-def source(claim: Claim) -> str:
-    """Where the function that computes a claim's statistic is defined, as `file:line`."""
+def source(claim: Claim, *, in_repository: bool = False) -> str:
+    """Where the function that computes a claim's statistic is defined, as `file:line`.
+
+    Args:
+        claim: the claim.
+        in_repository: name the file as the repository does (workflow/rote/...), wherever it is
+            installed, and not from the working directory.
+    """
     module, _, name = claim.statistic.rpartition(":")
     owner = import_module(module) if module else load_paper(claim.paper, "statistics")
     function = inspect.unwrap(getattr(owner, name))
     function = getattr(function, "func", function)  # of a partial
-    return f"{_relative(inspect.getsourcefile(function))}:{inspect.getsourcelines(function)[1]}"
+    file = Path(inspect.getsourcefile(function) or "").resolve()
+    if in_repository and file.is_relative_to(_PACKAGE):
+        name = Path("workflow") / _PACKAGE.name / file.relative_to(_PACKAGE)
+    else:
+        name = _relative(file)
+    return f"{name}:{inspect.getsourcelines(function)[1]}"
 
 
 def show(definition: Definition, results: Path, scale: str | None = None) -> None:

@@ -35,15 +35,21 @@ def claims_evaluate(
     finding: Annotated[
         Path, typer.Option(help="Write: what the ledger says in one line.", metavar="TXT")
     ],
+    basis: Annotated[
+        Path,
+        typer.Option(help="Write: replicates, tables and code of each claim.", metavar="JSON"),
+    ],
     seed: Annotated[int, typer.Option(help="Of the run, for the provenance.")] = 1,
     code: Annotated[str, typer.Option(help="Digest of the code, for the provenance.")] = "",
 ) -> None:
     """Judge the claims of one paper and write its ledger."""
     from rote.core import tables
     from rote.ledger import ledger, text
+    from rote.report import replicates
 
     with job.start(f"claims {claims.stem}", seed=seed, code=code) as work:
         frame = ledger.write(work, claims, scale, folder, out)
+        replicates.write(claims, scale, folder, basis)
         with tables.atomic(finding) as temporary:
             temporary.write_text(text.finding(frame) + "\n", "utf-8")
 

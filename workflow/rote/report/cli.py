@@ -73,9 +73,9 @@ def draw_paper(
 
     run = {"run": results.name, "scale": scale, "seed": seed, "papers": papers.split(",")}
     with job.start(f"report {paper}"):
-        parameters = {"run": results.name, "results": str(results)}
+        parameters = {"run": results.name, "results": str(results), "live": False}
         notebook.execute(source, executed, parameters)
-        pages.paper(paper, executed, out)
+        pages.paper(paper, executed, run, out)
         pages.so_far(run, results, out.parent)
 
 

@@ -1,22 +1,29 @@
 """The templates of the report's pages, and what they share: figures, ledger rows, intervals."""
 
 import ast
-import math
+import base64
+import struct
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from rote.core import runs
 from rote.core.papers import Figure
-from rote.ledger import by_claim, criterion, text
+from rote.ledger import by_claim, text
+from rote.report import pictures
+from rote.report.replicates import NOTHING, Basis
 
-# bytes: a figure's tables up to this size are copied beside it, larger ones linked in results/
+# bytes: a figure's tables up to this size are copied beside it, of larger ones the size is named
 COPIED = 2_000_000
+# width over height from which on a figure is not shrunk to a phone's width
+_WIDE = 1.5
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("rote.report"), autoescape=True, undefined=jinja2.StrictUndefined
 )
@@ -33,33 +40,72 @@ def render(template: str, **values: Any) -> str:
     return _TEMPLATES.get_template(template).render(**values)
 
 
-def groups(frame: pd.DataFrame) -> list[tuple[str, list]]:
-    """Ledger rows by claim, each claim's worst condition first, for `ledger.html`."""
-    return [(claim, list(rows.itertuples())) for claim, rows in by_claim(frame)]
+class Row(NamedTuple):
+    """A claim for `ledger.html`."""
+
+    claim: str
+    worst: Any  # the row of its worst condition
+    conditions: list[Any]  # all its rows, the worst first
+    basis: Basis
+    reach: float  # of the pictures of its conditions
+
+
+def ledger_rows(frame: pd.DataFrame, bases: Mapping[str, Basis]) -> list[Row]:
+    """Ledger rows by claim, each claim's worst condition first, for `ledger.html`.
+
+    Args:
+        frame: the ledger.
+        bases: what verdicts rest on, by claim; those of some claims may be missing.
+    """
+    rows = []
+    for claim, conditions in by_claim(frame):
+        basis = bases.get(claim, NOTHING)
+        listed = list(conditions.itertuples())
+        reach = pictures.reach(listed, basis.values)
+        rows.append(Row(claim, listed[0], listed, basis, reach))
+    return rows
+
+
+def filtered(**chosen: str) -> str:
+    """The address of the claims page with only some claims shown.
+
+    Args:
+        **chosen: values of its filters: paper, verdict, origin, kind, text.
+    """
+    return f"claims.html?{urlencode(chosen)}"
 
 
 def drawn(results: Path, name: str) -> list[Path]:
     """The files of a figure: its PNG, and its PDF if the run draws them.
 
     Args:
-        results: results/<run>/<paper>.
+        results: results/<run>/<paper>, or the copies beside a report, files/<paper>.
         name: of the figure.
     """
-    paths = [results / "figures" / f"{name}{suffix}" for suffix in (".pdf", ".png")]
-    return [path for path in paths if path.is_file()]
+    paths = []
+    for suffix in (".pdf", ".png"):
+        places = (results / "figures" / f"{name}{suffix}", results / f"{name}{suffix}")
+        paths += [path for path in places if path.is_file()][:1]
+    return paths
 
 
 def figure_block(
-    paper: str, results: Path, name: str, figure: Figure, quoted: pd.DataFrame | None = None
+    run: str,
+    results: Path,
+    name: str,
+    figure: Figure,
+    quoted: Sequence[Any] = (),
+    picture: bytes = b"",
 ) -> Markup:
     """A figure with its caption, its measured values, and links to data, rule, code and command.
 
     Args:
-        paper: name of its folder.
-        results: results/<run>/<paper>.
+        run: its name, for the commands.
+        results: results/<run>/<paper>, or the copies beside a report, files/<paper>.
         name: of the figure.
         figure: its tables, title and captions.
         quoted: ledger rows whose values the caption quotes.
+        picture: a PNG to show; by default the file beside the page.
 
     Returns:
         HTML.
@@ -69,29 +115,59 @@ def figure_block(
         KeyError: for a figure that the paper does not have.
         FileNotFoundError: for a table of the figure that is not in `results`.
     """
+    paper = results.name
     source, line = _drawn_by(paper, name, figure)
     inside = source.is_relative_to(_PACKAGE)
     file = source.relative_to(_PACKAGE.parents[1]) if inside else source.name
-    folder = runs.RESULTS / results.parent.name / paper
+    folder = runs.RESULTS / run / paper
+    paths = drawn(results, name)
+    pngs = [path.read_bytes() for path in paths if path.suffix == ".png"]
+    width, height = png_size(picture or b"".join(pngs))
     values = {
         "paper": paper,
         "name": name,
         "figure": figure,
-        "files": [path.name for path in drawn(results, name)],
-        "tables": [
-            (
-                table,
-                table_link(paper, results, table),
-                runs.again(folder / f"{table}.parquet", force=True),
-            )
-            for table in figure.tables
-        ],
+        "files": [(path.name, size(path)) for path in paths],
+        "tables": [_table(results / f"{table}.parquet", folder) for table in figure.tables],
         "again": runs.again(folder / "figures" / f"{name}.png", force=True),
         "rule": f"{paper}_draw_figures",
         "code": f"{file}:{line}",
-        "quoted": [] if quoted is None else list(quoted.itertuples()),
+        "quoted": quoted,
+        "source": embedded(picture) if picture else f"files/{paper}/{name}.png",
+        "width": width,
+        "height": height,
+        "wide": width > _WIDE * height,
     }
     return Markup(render("figure.html", **values))
+
+
+def png_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its header; zeros if it is none."""
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or len(content) < 24:
+        return 0, 0
+    return struct.unpack(">II", content[16:24])
+
+
+def embedded(picture: bytes) -> str:
+    """A PNG as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def size(path: Path) -> str:
+    """The size of a file for a reader: 12 kB or 3.4 MB."""
+    n_bytes = path.stat().st_size
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{max(n_bytes / 1e3, 1):.0f} kB"
+
+
+def _table(path: Path, folder: Path) -> dict[str, str]:
+    """A figure's table: what it is called, where it is, how large, and what makes it."""
+    return {
+        "name": path.stem,
+        "link": table_link(path),
+        "file": str(folder / path.name),
+        "size": size(path),
+        "again": runs.again(folder / path.name, force=True),
+    }
 
 
 def _drawn_by(paper: str, name: str, figure: Figure) -> tuple[Path, int]:
@@ -105,109 +181,16 @@ def _drawn_by(paper: str, name: str, figure: Figure) -> tuple[Path, int]:
     return source, lines[0]
 
 
-def table_link(paper: str, results: Path, table: str) -> str:
-    """Where a page finds a figure's table: a copy beside the figure, a large one in results/.
+def table_link(path: Path) -> str:
+    """Where a page finds the copy of a figure's table; "" for a large one, which has no copy.
 
     Args:
-        paper: name of its folder.
-        results: results/<run>/<paper>.
-        table: its name; `<results>/<table>.parquet` must be there.
-
-    Returns:
-        A path from the page; tables above `COPIED` bytes are large.
+        path: results/<run>/<paper>/<table>.parquet, which must be there; above `COPIED` bytes it
+            is large.
     """
-    path = results / f"{table}.parquet"
-    if path.stat().st_size <= COPIED:
-        return f"files/{paper}/{path.name}"
-    return f"../../results/{results.parent.name}/{paper}/{path.name}"
-
-
-def interval(row: Any) -> Markup:
-    """A ledger row as a small picture: criterion (a band), 95 % interval, value, paper's value."""
-    if pd.isna(row.value):
-        return Markup("")
-    low = row.low if math.isfinite(row.low) else row.value
-    high = row.high if math.isfinite(row.high) else row.value
-    bounds = criterion(row.criterion) if row.criterion else None
-    published = _number(row.paper_value)
-    marks = [low, high, row.value]
-    if bounds:
-        marks += filter(math.isfinite, (bounds.low, bounds.high))
-    if published is not None:
-        marks.append(published)
-    left, right = min(marks), max(marks)
-    pad = 0.12 * (right - left) or 0.5 * abs(left) or 1.0
-    left -= pad
-    right += pad
-
-    def x(value: float) -> float:
-        return round(4 + 152 * (min(max(value, left), right) - left) / (right - left), 1)
-
-    parts = [
-        Markup('<line x1="4" x2="156" y1="11" y2="11" stroke="currentColor" stroke-opacity=".25"/>')
-    ]
-    if bounds:
-        begin, end = x(bounds.low), x(bounds.high)
-        parts.append(
-            Markup(
-                '<rect x="{}" y="3" width="{}" height="16" fill="#009e73" fill-opacity=".22"/>'
-            ).format(begin, round(max(end - begin, 1), 1))
-        )
-    parts.append(
-        Markup(
-            '<line x1="{}" x2="{}" y1="11" y2="11" stroke="currentColor" stroke-width="2.5"/>'
-        ).format(x(low), x(high))
-    )
-    parts.append(
-        Markup('<circle cx="{}" cy="11" r="3.6" fill="currentColor"/>').format(x(row.value))
-    )
-    label = text.number(row.value)
-    if not pd.isna(row.low):
-        label += f", interval {text.number(row.low)} to {text.number(row.high)}"
-    label += f"; criterion {row.criterion}" if row.criterion else ""
-    if published is not None:
-        diamond = Markup(
-            '<path d="M{} 4l4 7-4 7-4-7z" fill="none" stroke="#d55e00" stroke-width="1.6"/>'
-        )
-        parts.append(diamond.format(x(published)))
-        label += f"; the paper: {text.number(published)}"
-    return Markup(
-        '<svg class="interval" width="160" height="22" viewBox="0 0 160 22" '
-        'role="img" aria-label="{}">{}</svg>'
-    ).format(label, Markup("").join(parts))
-
-
-def bar(counts: dict[str, int], verdicts: tuple[str, ...]) -> Markup:
-    """Verdict counts of a paper as one bar, an SVG of 200 × 16 pixels.
-
-    Args:
-        counts: number of claims by verdict.
-        verdicts: all verdicts, in the order of the bar's parts.
-    """
-    total = max(sum(counts.values()), 1)
-    rectangle = Markup('<rect class="bar-{}" x="{}" y="2" width="{}" height="12"/>')
-    parts = []
-    x = 0.0
-    for verdict in verdicts:
-        width = 200 * counts.get(verdict, 0) / total
-        if width:
-            kind = verdict.replace(" ", "-")
-            parts.append(rectangle.format(kind, round(x, 1), round(width, 1)))
-        x += width
-    label = ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts.get(verdict))
-    frame = Markup(
-        '<svg class="bar" width="200" height="16" viewBox="0 0 200 16" '
-        'preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-    )
-    return frame.format(label, Markup("").join(parts))
-
-
-def _number(published: str) -> float | None:
-    """The paper's value as a number, where it is one."""
-    try:
-        return float(published)
-    except ValueError:
-        return None
+    if path.stat().st_size > COPIED:
+        return ""
+    return f"files/{path.parent.name}/{path.name}"
 
 
 def _side(row: Any, side: str) -> str:
@@ -217,10 +200,17 @@ def _side(row: Any, side: str) -> str:
     return text.measured(SimpleNamespace(**values))
 
 
+def _classed(verdict: str) -> Markup:
+    """A verdict in its colour."""
+    return Markup('<span class="{}">{}</span>').format(verdict.replace(" ", "-"), verdict)
+
+
 _TEMPLATES.filters |= {
     "measured": text.measured,
+    "number": text.number,
     "side": _side,
-    "interval": interval,
-    "bar": bar,
-    "escape": escape,
+    "interval": pictures.interval,
+    "bar": pictures.bar,
+    "verdict": _classed,
 }
+_TEMPLATES.globals |= {"filtered": filtered}

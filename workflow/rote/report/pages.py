@@ -1,5 +1,6 @@
 """The report as a site: pages and files in one folder, which ask nothing of the network."""
 
+import base64
 import csv
 import fcntl
 import json
@@ -15,45 +16,77 @@ from typing import Any
 import nbformat
 import pandas as pd
 from latex2mathml.converter import convert as mathml
+from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 
 from rote import __version__
 from rote import ledger as ledgers
-from rote.core import runs, tables
+from rote.core import exports, runs, tables
 from rote.core.papers import Figure, about
 from rote.core.papers import load as load_paper
 from rote.ledger import text
-from rote.report.html import COPIED, drawn, figure_block, groups, render
+from rote.report import replicates
+from rote.report.html import COPIED, drawn, figure_block, ledger_rows, render
+from rote.report.sentences import FINDING, Sentence, of_claims, on_claims
 
 log = logging.getLogger("rote")
 _BEFORE = 946684800.0  # seconds of 2000-01-01: the date of a report that still grows
+_FONT = Path(__file__).parent / "templates" / "math.woff"  # for formulas, embedded in the pages
+_LISTED = 5  # contradicted claims that the overview shows; the others are linked
 
 
-class _Math(Preprocessor):
-    """TeX in Markdown cells as MathML, which browsers render by themselves."""
+class _Page(Preprocessor):
+    """A notebook's cells as a page has them.
+
+    TeX is MathML, which browsers render by themselves; what the reader can change is shown as code.
+    """
 
     def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\$\$(.+?)\$\$", _block, cell.source, flags=re.S)
-            cell.source = re.sub(r"\$([^$\n]+?)\$", lambda match: mathml(match[1]), cell.source)
+            cell.source = with_mathml(cell.source)
+        elif "interactive" in cell.metadata.get("tags", []):
+            code = Markup("<pre>{}</pre>").format(cell.source)
+            cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/html": code}))
         return cell, resources
 
 
-def _block(match: re.Match) -> str:
-    return mathml(match[1], display="block")
+def with_mathml(source: str) -> str:
+    """Markdown with its TeX as MathML: displays between $$, perhaps of several lines, and $...$."""
+    source = re.sub(r"\$\$(.+?)\$\$", _display, source, flags=re.S)
+    return re.sub(r"\$((?:[^$\n]|\n(?!\n))+?)\$", _inline, source)
+
+
+def _display(match: re.Match) -> str:
+    formula = mathml(_one_line(match[1]), display="block")
+    return formula.replace("<math ", '<math tabindex="0" ', 1)
+
+
+def _inline(match: re.Match) -> str:
+    return mathml(_one_line(match[1]))
+
+
+def _one_line(formula: str) -> str:
+    return " ".join(formula.split())
+
+
+def _anchored(match: re.Match) -> str:
+    """A section's title with an id, which the page's contents lead to."""
+    words = re.findall(r"\w+", Markup(match[1]).striptags().lower())
+    return f'<h2 id="{"-".join(words)}">{match[1]}</h2>'
 
 
 def _scrolling(match: re.Match) -> str:
-    return f'<div class="scroll">{match[0]}</div>'
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Table">{match[0]}</div>'
 
 
-def paper(name: str, notebook: Path, out: Path) -> None:
+def paper(name: str, notebook: Path, run: dict[str, Any], out: Path) -> None:
     """A paper's page: its executed notebook without code cells (the notebook lies beside it).
 
     Args:
         name: of the paper's folder.
         notebook: the executed notebook.
+        run: the keys run, scale, seed, papers.
         out: file of the page.
 
     Raises:
@@ -65,13 +98,36 @@ def paper(name: str, notebook: Path, out: Path) -> None:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-    exporter.register_preprocessor(_Math, enabled=True)
+    exporter.register_preprocessor(_Page, enabled=True)
     body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
-    # tables of frames are wider than a phone: they scroll in themselves
-    body = re.sub(r'<table border="1" class="dataframe">.*?</table>', _scrolling, body, flags=re.S)
-    page = render("paper.html", about=about(name), body=body, notebook=notebook.name)
+    # tables are wider than a phone: they scroll in themselves
+    tables_of_values = r'<table(?: border="1" class="dataframe")?>(?:(?!<table).)*?</table>'
+    body = re.sub(tables_of_values, _scrolling, body, flags=re.S)
+    body = re.sub(r"<h2>(.*?)</h2>", _anchored, body, flags=re.S)
+    page = render(
+        "paper.html",
+        name=name,
+        about=about(name),
+        run=run,
+        menu=_menu(run["papers"]),
+        body=body,
+        contents=_contents(body),
+        notebook=notebook.name,
+        font=base64.b64encode(_FONT.read_bytes()).decode(),
+    )
     with tables.atomic(out) as temporary:
         temporary.write_text(page, "utf-8")
+
+
+def _menu(papers: list[str]) -> list[tuple[str, str]]:
+    """Name and short title of each paper, for the links on every page."""
+    return [(name, about(name).short) for name in papers]
+
+
+def _contents(body: str) -> list[tuple[str, Markup]]:
+    """The sections of a page, by their anchors."""
+    sections = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, flags=re.S)
+    return [(anchor, Markup(title).striptags()) for anchor, title in sections]
 
 
 def so_far(run: dict[str, Any], results: Path, out: Path) -> None:
@@ -155,36 +211,32 @@ def _draw(
 ) -> None:
     """The site of the papers that are judged, with the date that its pages are given."""
     frame = ledgers.join(results, judged)
+    _copy_ledgers(frame, results, out / "files")
     summary = ledgers.summary(frame)
     provenance = _provenance(results, judged)
-    papers = [
-        {
-            "name": name,
-            "about": about(name),
-            "figures": _figures(name, results / name, out / "files" / name),
-            "counts": summary[summary["paper"] == name]["verdict"].value_counts().to_dict(),
-        }
-        for name in judged
-    ]
+    failed = summary[summary["verdict"] == "contradicted"]
+    order = failed["origin"].map(ledgers.ORIGINS.index).sort_values(kind="stable").index
     values = {
         "run": run,
         "of_run": run["run"],
+        "menu": _menu(judged),
         "again": runs.again(Path("reports", run["run"], "index.html")),
         "judge": runs.again(runs.RESULTS / run["run"] / "claims.parquet"),
         "version": __version__,
-        "papers": papers,
+        "papers": [_paper(name, frame[frame["paper"] == name], results, out) for name in judged],
         "waiting": [about(name).short for name in run["papers"] if name not in judged],
         "verdicts": ledgers.VERDICTS,
+        "origins": _tally(frame, "origin"),
+        "kinds": _tally(frame, "kind"),
+        "by_paper": _tally(frame, "paper"),
         "methods": ledgers.METHODS,
         "headline": text.headline(frame).replace("*", ""),
         "elsewhere": text.elsewhere(frame),
         "chance": text.chance(frame).replace("*", ""),
-        "tallies": _tallies(frame),
         "revised": list(summary[summary["revised"] != ""].itertuples()),
-        "total": summary["verdict"].value_counts().to_dict(),
-        "groups": groups(frame),
-        "lead": _lead(papers[0], summary),
-        "failed": list(summary[summary["verdict"] == "contradicted"].itertuples()),
+        # the papers' own first
+        "failed": list(failed.loc[order].itertuples()),
+        "listed": _LISTED,
         "published": list(
             summary[(summary["paper_value"] != "") & summary["value"].notna()].itertuples()
         ),
@@ -201,36 +253,77 @@ def _draw(
                 os.utime(temporary, (dated, dated))
 
 
+def _paper(name: str, ledger: pd.DataFrame, results: Path, out: Path) -> dict[str, Any]:
+    """What the pages say of a paper: finding, key figure, figures, claims, counts."""
+    figures = _figures_of(name, results)
+    key, finding = _opening(name, ledger, out / f"{name}.ipynb")
+    claims = ledgers.summary(ledger)
+    theirs = claims[claims["origin"] == "paper"]
+    return {
+        "name": name,
+        "about": about(name),
+        "finding": finding,
+        "key": {"name": key, "figure": figures[key]} if key in figures else None,
+        "figures": _figures(name, results / name, out / "files" / name),
+        "rows": ledger_rows(ledger, replicates.read(results, name)),
+        "counts": claims["verdict"].value_counts().to_dict(),
+        "theirs": theirs["verdict"].value_counts().to_dict(),
+    }
+
+
+def _opening(paper: str, ledger: pd.DataFrame, notebook: Path) -> tuple[str, Sentence]:
+    """A paper's key figure, and its finding as the ledger has it, both as its notebook says.
+
+    Of a notebook that says neither: the paper's first figure, and the claim that README quotes.
+    """
+    for output in _outputs(notebook):
+        opening = output.get("metadata", {}).get("text/html", {}).get(FINDING)
+        if opening:
+            return opening["figure"], on_claims(ledger, opening["statement"], paper)
+    claim = about(paper).finding or ledger["claim"].iloc[0]
+    (row,) = of_claims(ledger, [claim])
+    statement = (row.says, claim.split(".")[1])
+    first = next(iter(load_paper(paper, "figures").FIGURES))
+    return first, on_claims(ledger, statement, paper)
+
+
+def _outputs(notebook: Path) -> Iterator[dict[str, Any]]:
+    """The outputs of a notebook's cells; none if there is no notebook."""
+    if notebook.is_file():
+        for cell in nbformat.read(notebook, as_version=4).cells:
+            yield from cell.get("outputs", [])
+
+
+def _copy_ledgers(frame: pd.DataFrame, results: Path, files: Path) -> None:
+    """The ledger for readers, as CSV and Parquet, and those of the papers for their notebooks."""
+    (files / "claims").mkdir(parents=True, exist_ok=True)
+    for name in ("claims.csv", "claims.parquet"):
+        with tables.atomic(files / name) as temporary:
+            exports.FORMATS[Path(name).suffix](frame, temporary)
+    for paper in frame["paper"].unique():
+        sources = (ledgers.of_paper(results, paper), replicates.of_paper(results, paper))
+        for path in filter(Path.is_file, sources):
+            with tables.atomic(files / "claims" / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+
+
+def _tally(ledger: pd.DataFrame, by: str) -> list[tuple[str, dict[str, Any]]]:
+    """Claims by verdict for each value of a column, with its title."""
+    rows = []
+    for name, row in ledgers.counts(ledger, by).iterrows():
+        title = about(str(name)).short if by == "paper" else str(name)
+        rows.append((str(name), {"title": title, **row.to_dict()}))
+    return rows
+
+
 def _devices(path: Path) -> list[Any]:
     """Rows of the measured devices, none while they are not measured."""
     return list(pd.read_csv(path, sep="\t").itertuples()) if path.is_file() else []
 
 
-def _tallies(frame: pd.DataFrame) -> list[tuple[str, Any]]:
-    """Claims by verdict, for each origin and each kind."""
-    origins = ledgers.counts(frame, "origin")
-    kinds = ledgers.counts(frame, "kind")
-    return [*origins.iterrows(), *kinds.iterrows()]
-
-
 def _versions(record: dict[str, Any]) -> str:
     """The libraries behind a table, from its provenance."""
     return ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-
-
-def _lead(first: dict[str, Any], summary: pd.DataFrame) -> dict[str, Any] | None:
-    """What the front page opens with: the paper that leads, its claims and its first figure."""
-    if not first["about"].leads:
-        return None
-    key, figure = next(iter(load_paper(first["name"], "figures").FIGURES.items()))
-    rows = list(summary[summary["paper"] == first["name"]].itertuples())
-    return {
-        "name": first["name"],
-        "about": first["about"],
-        "rows": rows[:6],
-        "key": key,
-        "figure": figure,
-    }
 
 
 def _figures(name: str, results: Path, files: Path) -> list[Any]:
@@ -244,7 +337,7 @@ def _figures(name: str, results: Path, files: Path) -> list[Any]:
         for path in paths:
             with tables.atomic(files / path.name) as temporary:
                 shutil.copyfile(path, temporary)
-        gallery.append(figure_block(name, results, key, figure))
+        gallery.append(figure_block(results.parent.name, results, key, figure))
     return gallery
 
 
