@@ -253,4 +253,4 @@ def test_paper_is_judged_without_the_figures_of_left_out_tables(folders):
     tables.write(ledgers.of_paper(results, "raf"), frame, ledgers.Ledger, record)
     assert pages.judged(["raf"], results, out) == ["raf"]
     pages.so_far(RUN, results, out)
-    assert "two_layer" not in (out / "figures.html").read_text()
+    assert "two_layer" not in (out / "raf.html").read_text()

@@ -1,6 +1,7 @@
 """How figures are laid out: panels in the widths of journals, legends beside data, ticks."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib
 
@@ -82,7 +83,7 @@ def legend_below(
     canvas: Canvas,
     columns: int = 6,
     handles: Sequence | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str] = (),
     **options,
 ) -> None:
     """One legend below all panels, in `columns` or as many as the figure is wide enough for.
@@ -111,6 +112,7 @@ def label_ends(axes: Axes, *, fontsize: float = 7.0) -> None:
         fontsize: of the names.
     """
     ends = []
+    line: Any  # a line, by either way of drawing it
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         line = handle[0] if isinstance(handle, ErrorbarContainer) else handle
         data = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
@@ -119,11 +121,18 @@ def label_ends(axes: Axes, *, fontsize: float = 7.0) -> None:
             last = axes.transData.transform(data[data[:, 0].argmax()])
             ends.append((axes.transAxes.inverted().transform(last)[1], label, line.get_color()))
     ends.sort(key=lambda end: end[0])
-    tall = axes.get_position().height * axes.figure.get_figheight()
+    tall = axes.get_window_extent().height / axes.figure.dpi  # inches
     heights = _apart([end[0] for end in ends], 1.2 * fontsize / 72 / tall)
     for height, (_, label, color) in zip(heights, ends, strict=True):
-        beside = {"xy": (1.02, height), "xycoords": "axes fraction", "va": "center"}
-        axes.annotate(label, color=color, fontsize=fontsize, annotation_clip=False, **beside)
+        axes.annotate(
+            label,
+            (1.02, height),
+            xycoords="axes fraction",
+            va="center",
+            color=color,
+            fontsize=fontsize,
+            annotation_clip=False,
+        )
 
 
 def _apart(heights: list[float], gap: float) -> list[float]:
@@ -149,8 +158,15 @@ def named(axes: Axes, x: float, name: str) -> None:
         name: what is there.
     """
     axes.axvline(x, color=FAINT, linewidth=0.8)
-    above = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "va": "bottom", "ha": "center"}
-    axes.annotate(name, fontsize=6.5, color=FAINT, **above)
+    axes.annotate(
+        name,
+        (x, 1),
+        xycoords=("data", "axes fraction"),
+        va="bottom",
+        ha="center",
+        fontsize=6.5,
+        color=FAINT,
+    )
 
 
 def measured_ticks(axis: Axis, values: Sequence, numbers: int = 6) -> None:

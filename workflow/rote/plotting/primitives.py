@@ -1,6 +1,7 @@
 """What figures draw: points with intervals and replicates, theory, residuals, heat maps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 
@@ -75,7 +76,7 @@ def points(
     moved = axes.transData
     if shift:
         moved = moved + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
-    look = {"marker": "o", "color": INK} | options
+    look: dict[str, Any] = {"marker": "o", "color": INK} | options
     drawn: list[Artist] = []
     single = frame.dropna(subset=[value])
     of_place = single.groupby(x)[value].size()
@@ -83,11 +84,11 @@ def points(
         dots = {"color": look["color"], "alpha": 0.35, "markersize": 1.8, "markeredgewidth": 0}
         drawn += axes.plot(single[x], single[value], "o", zorder=1.5, **dots)
     if line and len(table) >= FEWEST_JOINED:
-        style = "-" if line is True else line
         guide = {"color": look["color"], "linewidth": 0.7, "alpha": 0.5, "zorder": 1.4}
-        drawn += axes.plot(table[x], table["mean"], linestyle=style, **guide)
-    style = {"linestyle": "none", "elinewidth": 0.9} | look
-    mean, caps, bars = axes.errorbar(table[x], table["mean"], yerr=whiskers(table), **style)
+        guide["linestyle"] = "-" if line is True else line
+        drawn += axes.plot(table[x], table["mean"], **guide)
+    look = {"linestyle": "none", "elinewidth": 0.9, **look}
+    mean, caps, bars = axes.errorbar(table[x], table["mean"], yerr=whiskers(table), **look)
     drawn += [mean, *caps, *bars]
     for artist in drawn:  # after all have set the limits of the axes, in data
         artist.set_transform(moved)
@@ -104,9 +105,11 @@ def at_row(axes: Axes, values: Sequence[float], row: float, **options) -> None:
     """
     column = pd.Series(values, dtype=float).dropna()
     table = spread(pd.DataFrame({"row": row, "value": column}), "row", "value")
-    look = {"marker": "o", "color": INK, "linestyle": "none", "elinewidth": 0.9} | options
+    look: dict[str, Any] = {"marker": "o", "color": INK, "linestyle": "none"}
+    look |= {"elinewidth": 0.9} | options
     if 1 < len(column) <= MOST_DOTS:
-        dots = {"color": look["color"], "alpha": 0.4, "markersize": 2, "markeredgewidth": 0}
+        dots: dict[str, Any] = {"color": look["color"], "alpha": 0.4, "markersize": 2}
+        dots |= {"markeredgewidth": 0}
         axes.plot(column, np.full(len(column), row), "o", zorder=1.5, **dots)
     axes.errorbar(table["mean"], table["row"], xerr=whiskers(table), **look)
 
@@ -162,7 +165,8 @@ def at_most(axes: Axes, x: Sequence, floor: float, **options) -> None:
     """
     if not len(x):
         return
-    style = {"marker": r"$\downarrow$", "linestyle": "none", "markersize": 6} | options
+    style: dict[str, Any] = {"marker": r"$\downarrow$", "linestyle": "none", "markersize": 6}
+    style |= options
     axes.plot(x, np.full(len(x), floor), **style)
     axes.annotate(
         f"≤ {floor:g}",
