@@ -4,7 +4,7 @@ Memory is that of the queries and of one block of the corpus; no index is built 
 is stored.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -77,8 +77,6 @@ def scan(
     if window is not None:
         window = fields.check({"window": fields.COUNT}, {"window": window})["window"]
     tables = hashing.build_tables(queries, corpus.types, _base)
-    # larger blocks for many pairs: each block visits every pair once
-    size = int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
     n_grams = len(tables.rows)
     total = Counts(
         np.zeros(len(queries.pairs), np.int64),
@@ -86,21 +84,11 @@ def scan(
         np.zeros(n_grams, np.int64),
     )
 
-    def count_block(block: DocumentBlock) -> tuple[Counts, int]:
-        tokens, offsets = block.read()
-        # beyond its longest document a window changes nothing, and positions could overflow
-        longest = None if window is None else min(window, int(np.diff(offsets).max(initial=0)))
-        counts = blocks.count(tokens, offsets, queries, tables, longest)
-        block.shard.release()
-        return counts, len(tokens)
+    def count(tokens: np.ndarray, offsets: np.ndarray, longest: int) -> Counts:
+        limited = None if window is None else min(window, longest)
+        return blocks.count(tokens, offsets, queries, tables, limited)
 
-    with ThreadPoolExecutor(options.threads) as pool:
-        parts = blocks.split(corpus, chosen, size)
-        for counts, n_tokens in in_turn(pool, count_block, parts, options.threads):
-            for sums, counted in zip(total, counts, strict=True):
-                sums += counted
-            if options.progress:
-                options.progress(n_tokens)
+    add_blocks(total, count, blocks.split(corpus, chosen, block_size(queries)), options)
     return Counts(total.pairs, total.occurrences[tables.rows], total.documents[tables.rows])
 
 
@@ -206,6 +194,45 @@ def postings(
             progress(len(tokens))
     documents_of = [np.concatenate(pieces) for pieces in parts]
     return [documents_of[number] for number in numbered.singles]
+
+
+def block_size(queries: Queries) -> int:
+    """Tokens of a block, at least: more for many pairs, as each block visits every pair once.
+
+    Args:
+        queries: what is counted.
+    """
+    return int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
+
+
+def add_blocks(
+    sums: Sequence[np.ndarray],
+    count: Callable[[np.ndarray, np.ndarray, int], Sequence[np.ndarray]],
+    parts: Iterable[DocumentBlock],
+    options: ScanOptions,
+) -> None:
+    """Add the counts of all blocks to the sums, in the order of the blocks.
+
+    Args:
+        sums: integers of any shapes; changed in place.
+        count: (tokens, offsets, longest document) -> counts of a block, of the shapes of `sums`.
+            Beyond the longest document a window changes nothing, and positions could overflow.
+        parts: the blocks.
+        options: threads and progress.
+    """
+
+    def count_block(block: DocumentBlock) -> tuple[Sequence[np.ndarray], int]:
+        tokens, offsets = block.read()
+        counts = count(tokens, offsets, int(np.diff(offsets).max(initial=0)))
+        block.shard.release()
+        return counts, len(tokens)
+
+    with ThreadPoolExecutor(options.threads) as pool:
+        for counts, n_tokens in in_turn(pool, count_block, parts, options.threads):
+            for total, counted in zip(sums, counts, strict=True):
+                total += counted
+            if options.progress:
+                options.progress(n_tokens)
 
 
 def in_turn(pool: ThreadPoolExecutor, work: Callable, items: Iterable, threads: int) -> Iterator:

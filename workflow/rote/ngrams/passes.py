@@ -5,7 +5,6 @@ from which documents and all windows follow.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +12,9 @@ import numpy as np
 from rote.core import fields
 from rote.core.errors import InputError
 from rote.ngrams import blocks, hashing, kernels
-from rote.ngrams.blocks import Counts, DocumentBlock, Hits
+from rote.ngrams.blocks import Counts, Hits
 from rote.ngrams.corpus import Corpus
-from rote.ngrams.counting import BLOCK, in_turn, shards_to_read
+from rote.ngrams.counting import add_blocks, block_size, shards_to_read
 from rote.ngrams.hashing import QueryTables
 from rote.ngrams.numbering import Queries
 from rote.ngrams.options import ScanOptions
@@ -114,26 +113,14 @@ def scan_windows(
     ]
     chosen = shards_to_read(corpus, queries, options)
     tables = hashing.build_tables(queries, corpus.types)
-    size = int(min(max(BLOCK, 16 * len(queries.pairs)), 16 * BLOCK))
     shapes = ((len(queries.pairs), 1 + len(windows)), (len(tables.rows),), (len(tables.rows),))
     sums: list[np.ndarray] = [np.zeros(shape, np.int64) for shape in shapes]
 
-    def count_block(block: DocumentBlock) -> tuple[list[np.ndarray], int]:
-        tokens, offsets = block.read()
-        # beyond its longest document a window changes nothing, and positions could overflow
-        longest = int(np.diff(offsets).max(initial=0))
+    def count(tokens: np.ndarray, offsets: np.ndarray, longest: int) -> list[np.ndarray]:
         limited = [min(window, longest) for window in windows]
-        counts = _count(tokens, offsets, queries, tables, limited)
-        block.shard.release()
-        return counts, len(tokens)
+        return _count(tokens, offsets, queries, tables, limited)
 
-    with ThreadPoolExecutor(options.threads) as pool:
-        parts = blocks.split(corpus, chosen, size)
-        for counts, n_tokens in in_turn(pool, count_block, parts, options.threads):
-            for total, counted in zip(sums, counts, strict=True):
-                total += counted
-            if options.progress:
-                options.progress(n_tokens)
+    add_blocks(sums, count, blocks.split(corpus, chosen, block_size(queries)), options)
     pairs, occurrences, documents = sums
     counts = Counts(pairs[:, 0], occurrences[tables.rows], documents[tables.rows])
     return Passes(counts, pairs[:, 1:])
