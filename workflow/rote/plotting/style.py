@@ -56,6 +56,7 @@ DIMENSIONLESS = (
     "distance",
     "documents",
     "eigenvalue",
+    "epochs",
     "error",
     "estimate",
     "exponent",

@@ -98,8 +98,8 @@ def arms(tables: Tables) -> Canvas:
                 of_cell = cell(rows, variant, content.name)
                 for interval in spread(of_cell, "memory", "facts").itertuples():
                     y = row + 0.16 * (2 - number)
-                    ax.plot([interval.low, interval.high], [y, y], color=COLORS[variant])
-                    style = {"color": COLORS[variant], "marker": MARKERS[content.name]}
+                    ax.plot([interval.low, interval.high], [y, y], color=INK)
+                    style = {"color": INK, "marker": MARKERS[content.name]}
                     ax.plot(interval.mean, y, linestyle="none", label=content.label, **style)
         _lookup_lines(ax, tables["lookups"], world)
         ax.set(title=_title(tables, world), xlabel="accuracy over facts", xlim=(-0.02, 1.04))

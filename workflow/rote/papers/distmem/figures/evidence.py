@@ -54,6 +54,7 @@ from rote.plotting import (
 )
 
 CONTRASTED = (ANSWER, TASK_GRAM, TASK_GRAM_SMOOTHED, NAME_AND_ANSWER, BM25)
+_DRAWN = list(dict.fromkeys(one.name for one in (TASK_GRAM, *CONTRASTED, *OTHERS)))
 
 
 def influence(tables: Tables) -> Canvas:
@@ -189,8 +190,8 @@ def alternatives(tables: Tables) -> Canvas:
     for letter, ax, task in zip("abc", axes[0], PRINCIPAL, strict=True):
         of_task = select(rows, task)
         series = [
-            Series(of_task[of_task["estimator"] == one.name], one.label, _estimator(number))
-            for number, one in enumerate((TASK_GRAM_OF_PAIRS, *OTHERS))
+            Series(of_task[of_task["estimator"] == one.name], one.label, _estimator(one.name))
+            for one in (TASK_GRAM_OF_PAIRS, *OTHERS)
         ]
         rho_by_size(ax, series)
         rho_axes(ax, title(letter, task, task.n))
@@ -217,10 +218,9 @@ def estimators(tables: Tables) -> Canvas:
     categories(ax.yaxis, [ESTIMATORS[name].label for name in means.index])
     ax.set(title="a  ρ with the log-probability of facts", xlabel=SIZE)
     ax = axes[0, 1]
-    numbers = dict(zip(CONTRASTED, (1, 0, 2, 3, 4), strict=True))  # the task-gram as elsewhere
     series = [
-        Series(rows[rows["estimator"] == one.name], one.label, _estimator(number))
-        for one, number in numbers.items()
+        Series(rows[rows["estimator"] == one.name], one.label, _estimator(one.name))
+        for one in CONTRASTED
     ]
     rho_by_size(ax, series)
     zero_line(ax)
@@ -230,7 +230,8 @@ def estimators(tables: Tables) -> Canvas:
     return canvas
 
 
-def _estimator(number: int) -> dict[str, Any]:
-    """How an estimate of a fact from the corpus is drawn; the task-gram is number 0."""
-    colors = (INK, PALETTE[4], PALETTE[5], PALETTE[9], PALETTE[3], FAINT)
-    return {"color": colors[number % len(colors)], "marker": "osDv^P"[number % 6]}
+def _estimator(name: str) -> dict[str, Any]:
+    """How an estimate from the corpus is drawn, the same in all figures."""
+    number = _DRAWN.index(name)
+    colors = (INK, PALETTE[4], PALETTE[5], PALETTE[9], PALETTE[3], PALETTE[2], PALETTE[1])
+    return {"color": colors[number], "marker": "osDv^PX"[number]}

@@ -298,7 +298,7 @@ def pretrained(tables: Tables) -> Canvas:
                 style = {"color": color, "marker": marker}
                 _study(ax, of_line, f"{name}, {variant.label}", **style)
         words = source.replace("world", "corpus "), task.replace("_", " ")
-        rho_axes(ax, ": ".join(words))
+        rho_axes(ax, ":\n".join(words))
         measured_ticks(ax.xaxis, of_task["size"], 4)
     legend_below(canvas, 3)
     return canvas

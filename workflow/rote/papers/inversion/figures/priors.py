@@ -175,11 +175,12 @@ def posteriors(tables: Tables) -> Canvas:
     low, high = float(true_model.min()), float(true_model.max())
     limits = (low + 0.1 * (high - low), high - 0.1 * (high - low))  # as published
     mean_bar = image(axes[0, 0], true_model, limits, cmap="terrain")
-    axes[0, 0].set(title="a  True model", ylabel="depth (m)")
+    axes[0, 0].set(title="a  True model", xlabel="x (m)", ylabel="depth (m)")
     for column, (size, z) in enumerate(by_size.items(), start=1):
         image(axes[0, column], maps[size].mean, limits, cmap="terrain")
         spread_bar = image(axes[1, column], maps[size].spread, (0, top), cmap="magma")
         image(axes[2, column], maps[size].error, (0, top), cmap="magma")
+        axes[2, column].set_xlabel("x (m)")
         letter = "b  " if column == 1 else ""
         axes[0, column].set_title(f"{letter}Mean of {len(z)}, N = {size}", fontsize=7)
         ax = axes[3, column]

@@ -40,8 +40,8 @@ def linear_risk(tables: Tables) -> Canvas:
     sweep["ood_once"] = ood(sweep, sets, "once", 2)
     canvas, axes = panels(2, 2, height=2.1)
     contents = [
-        ("error_rare", "a  Seen rare features", "mean |Δ|"),
-        ("error_common", "b  Common features", "mean |Δ|"),
+        ("error_rare", "a  Seen rare features", "mean absolute error"),
+        ("error_common", "b  Common features", "mean absolute error"),
         ("ind", "c  Fresh data", "loss IND"),
         ("ood_alone", "d  Rare pairs forced together", r"OOD$_2$"),
     ]
@@ -119,8 +119,9 @@ def ranks(tables: Tables) -> Canvas:
     table = table.assign(rank=np.sqrt((table["rank_low"] + 1.0) * table["rank_high"]))
     alphas = [alpha for alpha in (1.0, 1.5, 2.0, 3.0) if alpha in set(table["alpha"])]
     canvas, axes, strips = compared(1, len(alphas), sharey="row")
-    seen = {"label": "seen in training", "color": PALETTE[2], "marker": "<"}
-    recovered = ROWS.marks(label="recovered exactly")
+    left, right = beside(2)
+    seen = {"label": "seen in training", "color": PALETTE[2], "marker": "<", "shift": left}
+    recovered = ROWS.marks(label="recovered exactly", shift=right)
     for ax, strip, alpha in zip(axes[0], strips[0], alphas, strict=True):
         rows = table[table["alpha"] == alpha]
         expected = rows.groupby("rank")["expected"].mean()

@@ -60,12 +60,26 @@ def _markers(tables: Tables, figure: str, series: str) -> pd.DataFrame:
 
 
 def _draw(
-    ax: Axes, strip: Axes, tables: Tables, lines: Iterable[RafLine], at: tuple[str, str, str]
+    ax: Axes,
+    strip: Axes,
+    tables: Tables,
+    lines: Iterable[RafLine],
+    at: tuple[str, str, str],
+    step: float = 0,
 ) -> None:
-    """Theory and markers of every series that has them, and what is between them."""
+    """Theory and markers of every series that has them, and what is between them.
+
+    Args:
+        ax, strip: the panel, and the one below it with the differences.
+        tables, lines: what is drawn, and how.
+        at: figure, column along x and column along y.
+        step: between the markers of series that would hide each other, 1/72 inch.
+    """
     figure, x, value = at
     simulated = [line for line in lines if len(_markers(tables, figure, line.series))]
-    shifts = dict(zip((line.series for line in simulated), beside(len(simulated)), strict=True))
+    names = [line.series for line in simulated]
+    aside = dict(zip(names, beside(len(names), step), strict=True))
+    shifts = dict(zip(names, beside(len(names)), strict=True))
     for series, color, linestyle, marker in lines:
         rows = _curve(tables, figure, series)
         if rows[value].notna().any():
@@ -73,9 +87,9 @@ def _draw(
             theory(ax, rows[x], rows[value], label=words(series), **style)
         if series in shifts:
             dots = _markers(tables, figure, series).round({"gamma": 2})
-            points(ax, dots, x, value, color=color, marker=marker)
-            style = {"color": color, "marker": marker, "shift": shifts[series]}
-            residuals(strip, dots, x, value, f"{value}_theory", **style)
+            style = {"color": color, "marker": marker}
+            points(ax, dots, x, value, shift=aside[series], **style)
+            residuals(strip, dots, x, value, f"{value}_theory", shift=shifts[series], **style)
 
 
 def linear(tables: Tables) -> Canvas:
@@ -145,7 +159,7 @@ def angle(tables: Tables) -> Canvas:
     first = _curve(tables, "angle").iloc[0]
     bayes = float(raf.bayes_optimal(first["alpha"], first["eps"]))
     for ax, strip, (value, label) in zip(axes[0], strips[0], ERRORS.items(), strict=True):
-        _draw(ax, strip, tables, lines, ("angle", "gamma", value))
+        _draw(ax, strip, tables, lines, ("angle", "gamma", value), step=2.5)
         named(ax, float(raf.optimal_angle(first["eps"])), "optimal angle")
         ax.set(ylabel=label)
         strip.set_xlabel(ANGLE)
