@@ -173,18 +173,29 @@ def measured_ticks(axis: Axis, values: Sequence, numbers: int = 6) -> None:
     """Ticks where something was measured, in plain numbers.
 
     Args:
-        axis: of any scale.
+        axis: of any scale, which is set before.
         values: the places, repeated or not.
-        numbers: if there are more places, every second (third, ...) has a number.
+        numbers: if there are more places, every second (third, ...) has a number; so has none that
+            would touch the one before it.
     """
     places = np.unique(np.asarray(values, float))
-    named_ones = places[:: -(-len(places) // numbers)]
+    named_ones = _readable(axis, places[:: -(-len(places) // numbers)])
     axis.set_major_locator(FixedLocator(named_ones.tolist()))
     axis.set_minor_locator(
         FixedLocator(places.tolist()) if len(places) > numbers else NullLocator()
     )
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _readable(axis: Axis, places: np.ndarray, nearest: float = 0.08) -> np.ndarray:
+    """Places that are at least this share of their range from the one before them."""
+    at = axis.get_transform().transform(places)
+    kept = [0]
+    for number in range(1, len(places)):
+        if at[number] - at[kept[-1]] >= nearest * (at[-1] - at[0]):
+            kept.append(number)
+    return places[kept] if len(places) else places
 
 
 def plain(value: float) -> str:

@@ -86,7 +86,7 @@ def _lines(ax: Axes, rows: pd.DataFrame) -> None:
     shifts = beside(len(stacks))
     for color, shift, ((width, world), load) in zip(colors, shifts, stacks.items(), strict=True):
         of_stack = rows[(rows["width"] == width) & (rows["world"] == world)]
-        label = f"{world_title(str(world))}, load {load:.2g}"
+        label = f"{world_title(str(world))}, load {load:.3g}"
         label += f", {results.width_title(width)}" if len(widths) > 1 else ""
         marker = MARKERS[widths.index(width) % len(MARKERS)]
         style = {"color": color, "marker": marker, "shift": shift}
@@ -115,7 +115,7 @@ def plateau(tables: Tables) -> Canvas:
         worlds = by_load[by_load["width"] == width]
         looks = zip(shade(len(worlds)), beside(len(worlds)), worlds.itertuples(), strict=True)
         for color, shift, row in looks:
-            label = f"{world_title(row.world)}, load {row.load:.2g}"
+            label = f"{world_title(row.world)}, load {row.load:.3g}"
             of_world = of_width[of_width["world"] == row.world]
             points(ax, of_world, "steps", "bits", label=label, color=color, shift=shift)
         steps = np.sort(of_width["steps"].unique())

@@ -82,7 +82,7 @@ def _shown(tables: Tables) -> list[str]:
 
 
 def _title(tables: Tables, world: str) -> str:
-    return f"{world_title(world)}, load {base_loads(tables)[world]:.2g}"
+    return f"{world_title(world)}, load {base_loads(tables)[world]:.3g}"
 
 
 def arms(tables: Tables) -> Canvas:

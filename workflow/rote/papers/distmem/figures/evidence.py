@@ -146,8 +146,8 @@ def ablation(tables: Tables) -> Canvas:
     axes[0, 0].axhspan(-noise, noise, color=FAINT, alpha=0.3, label="another initialization")
     for ax in axes[0, :2]:
         zero_line(ax)
-        categories(ax.xaxis, ["0 %", *(f"{100 * dose.moved:g} %" for dose in DOSES), "removed"])
-        ax.set(xlabel="documents moved", xlim=(-0.6, len(arms) - 0.4))
+        categories(ax.xaxis, ["0", *(f"{100 * dose.moved:g}" for dose in DOSES), "re-\nmoved"])
+        ax.set(xlabel="documents moved (%)", xlim=(-0.6, len(arms) - 0.4))
     axes[0, 0].set(title="a  Log-probability", ylabel="change (nats)")
     axes[0, 1].set(title="b  Correlation", ylabel="ρ with the unchanged ratios")
     axes[0, 2].set(
