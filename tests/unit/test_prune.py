@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rote import prune
 from rote.core.errors import InputError
 from rote.prune import online
+from rote.prune.offline import MIN_KNOWN_SHARE
 
 LOSSES = np.array([4.0, 0.1, 3.0, 0.2, 6.0, 5.0])
 COUNTS = np.array([2, 9, 3, 5, 1, 0])
@@ -101,7 +102,8 @@ def test_automatic_counts_no_guess(seed, values, confidence, known, guessed, is_
     ignorance = np.log(values) if is_given else None
     right = (guesses < 0.5).sum()  # by chance, one of `values`
     number = prune.automatic(losses, ignorance=ignorance)
-    assert number <= known + right + 1 + 0.02 * (known + guessed)
+    fewest = known + right + 1
+    assert number <= fewest + (1 - MIN_KNOWN_SHARE) * (known + guessed)
     assert number >= 0.95 * known or number >= 0.95 * len(losses)
 
 

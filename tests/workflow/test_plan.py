@@ -212,8 +212,8 @@ def test_plan_of_a_finished_run_is_empty(smoke):
         ),
         (
             "rote/papers/longtail/figures/network.py",
-            "markersize=5.5",
-            "markersize=6",
+            "markersize=4.5",
+            "markersize=5",
             {"longtail_draw_figures"},  # the notebook follows, because its figures do
         ),
         (
