@@ -7,6 +7,7 @@ memory; of several that could start the one with the longest chain behind it, as
 
 import heapq
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -112,14 +113,14 @@ def simulate(jobs: Sequence[PlannedJob], costs: pd.DataFrame, cluster: Cluster) 
         hours=total / HOUR,
         chain_hours=max(ranks, default=0.0) / HOUR,
         chain=list(dict.fromkeys(jobs[number].rule for number in chain)),
-        most_running=_most([(begin, end, 1) for begin, end, _, _ in events]),
-        most_waiting=_most([(ready, begin, 1) for begin, _, ready, _ in events]),
+        most_running=_largest_sum([(begin, end, 1) for begin, end, _, _ in events]),
+        most_waiting=_largest_sum([(ready, begin, 1) for begin, _, ready, _ in events]),
         starts=_busiest_hour([begin for begin, _, _, _ in events]),
         cores=sum(job.cores * job.seconds for job in work) / max(offered * node.cores, 1e-9),
         gpus=sum(job.gpus * job.seconds for job in work) / offered / node.gpus
         if node.gpus and offered
         else float("nan"),
-        read_gb_s=_most(
+        read_gb_s=_largest_sum(
             [(begin, end, job.read_gb / max(end - begin, 1e-9)) for begin, end, _, job in events]
         ),
         disk_gb=float(written.sum()),
@@ -203,7 +204,7 @@ def _fits(wants: tuple[float, ...], room: list[float]) -> bool:
     return all(want <= offered + 1e-9 for want, offered in zip(wants, room, strict=True))
 
 
-def _most(spans: list[tuple[float, float, float]]) -> Any:
+def _largest_sum(spans: list[tuple[float, float, float]]) -> Any:
     """Largest sum of amounts over spans (begin, end, amount) that are open at one time."""
     changes = []
     for begin, end, amount in spans:
@@ -218,7 +219,9 @@ def _most(spans: list[tuple[float, float, float]]) -> Any:
 
 def _busiest_hour(begins: list[float]) -> int:
     """Most starts within an hour."""
-    return max((sum(t <= s < t + HOUR for s in begins) for t in begins), default=0)
+    ordered = sorted(begins)
+    counts = [bisect_left(ordered, t + HOUR) - at for at, t in enumerate(ordered)]
+    return max(counts, default=0)
 
 
 def sentences(run: ClusterRun) -> Iterator[str]:
