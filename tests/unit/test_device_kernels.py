@@ -35,6 +35,24 @@ def test_fused_attention_is_that_of_transformers_and_sees_no_mask(monkeypatch):
     torch.testing.assert_close(fused, plain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+def test_compiled_training_is_one_graph_with_a_causal_kernel_in_it():
+    graphs = []
+
+    def record(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    tokens = torch.randint(30, (3, 12), generator=torch.Generator().manual_seed(1))
+    body = text.TokenLosses(gpt2(causal_kernel.register()))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.compile(body, backend=record)(tokens).sum().backward()
+    (graph,) = graphs
+    kernels = [node for node in graph.graph.nodes if "scaled_dot" in str(node.target)]
+    assert [len(node.args) for node in kernels] == [3, 3]  # query, key and value: no mask
+    assert all(node.kwargs["is_causal"] for node in kernels)
+
+
 def test_token_losses_are_the_cross_entropy_of_the_next_tokens():
     tokens = torch.randint(30, (3, 12), generator=torch.Generator().manual_seed(1))
     model = gpt2(causal_kernel.register())
