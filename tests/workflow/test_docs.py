@@ -34,8 +34,8 @@ def blocks(page: str) -> list[Block]:
 
 
 def languages(page: str) -> set[str]:
-    """Of the blocks of a page, those that are marked."""
-    return {block.language for block in blocks(page)} - {""}
+    """Of the blocks of a page, those that are marked and no plain text."""
+    return {block.language for block in blocks(page)} - {"", "text"}
 
 
 def at_smoke_scale(command: str) -> str:
