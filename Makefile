@@ -13,7 +13,7 @@ export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev reproduce full resume audit fuzz test test-long extremes lint bench docs rulegraphs lock clean
+.PHONY: help setup setup-dev reproduce full resume audit fuzz test test-long extremes lint bench device-campaign docs rulegraphs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lint: setup-dev  ## check and format the code
 
 bench: setup-dev  ## measure the kernels against what one would use instead: reports/benchmarks/index.html
 	$(BIN)/snakemake --cores all --force -- bench
+
+device-campaign: setup-dev  ## ten minutes on one CUDA device: tests, trainings, shares of its peak (ARGS="--mnist folder")
+	$(BIN)/python -m tests.campaign $(ARGS)
 
 fuzz: setup-dev .peers  ## a minute of coverage-guided fuzzing of everything that reads files
 	PYTHONPATH=.peers $(BIN)/python tests/faults/fuzz.py -max_total_time=60

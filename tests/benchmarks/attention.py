@@ -36,13 +36,22 @@ def _point(gamma: float, a1: float, nu: float) -> float:
 
 def attention_path():
     """Attention theory over 37 ridges: one continuation path / damped iteration point by point"""
+    return _points(GAMMAS)
+
+
+def attention_points():
+    """The same over 100 ridges"""
+    return _points(np.geomspace(1e-5, 1e3, 100))
+
+
+def _points(gammas: np.ndarray) -> Case:
     a1, nu = attention.coefficients("tanh")
 
     def solve():
-        return attention.memorization_error(GAMMAS, C, "tanh")
+        return attention.memorization_error(gammas, C, "tanh")
 
     def loop():
-        return [_point(gamma, a1, nu) for gamma in GAMMAS]
+        return [_point(gamma, a1, nu) for gamma in gammas]
 
     np.testing.assert_allclose(solve().error, loop(), rtol=1e-6, atol=1e-10)
     note = (
@@ -97,7 +106,7 @@ def _path(points: int) -> Work:
     return lambda: attention.memorization_error(gammas, C, "tanh")
 
 
-COMPARISONS = [attention_path, attention_simulation]
+COMPARISONS = [attention_path, attention_points, attention_simulation]
 GROWTH = [
     Growth("attention theory", "ridges", (37, 148, 592, 2368), _path),
     Growth("attention at 37 ridges, p = 2n", "tokens n", (256, 512, 1024, 2048), _reduction),

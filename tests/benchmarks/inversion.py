@@ -4,13 +4,14 @@ import tracemalloc
 
 import numpy as np
 import torch
+from numba import njit
 from rote.papers.inversion import settings, time_domain
 from rote.papers.inversion.acquisition import operator
 from rote.synth import velocity
 from rote.theory import posterior
 from rote.waves import acoustic
 from rote.waves.helmholtz import Helmholtz
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.sparse.linalg import splu, spsolve
 
 from tests.benchmarks.case import Case, Growth, Work
@@ -146,6 +147,99 @@ def propagators():
     )
 
 
+@njit(error_model="numpy", fastmath=True)
+def _leap(squared, zeta_x, zeta_z, source, receivers, force, h, dt):
+    """`acoustic.leapfrog` of one shot as loops: (receivers, samples)."""
+    width, depth = squared.shape
+    u, before, after, psi_x, psi_z, new_x, new_z = np.zeros((7, width + 4, depth + 4), np.float32)
+    recorded = np.zeros((len(receivers), len(force)), np.float32)
+    for sample in range(len(force)):
+        for r in range(len(receivers)):
+            recorded[r, sample] = u[receivers[r, 0] + 2, receivers[r, 1] + 2]
+        for i in range(width):
+            for j in range(depth):
+                a, b = i + 2, j + 2
+                adjacent = u[a - 1, b] + u[a + 1, b] + u[a, b - 1] + u[a, b + 1]
+                second = u[a - 2, b] + u[a + 2, b] + u[a, b - 2] + u[a, b + 2]
+                push = (-5 * u[a, b] + 4 / 3 * adjacent - second / 12) / h**2
+                if i == source[0] and j == source[1]:
+                    push -= force[sample]
+                push *= squared[i, j]
+                push += (psi_x[a + 1, b] - psi_x[a - 1, b]) / (2 * h)
+                push += (psi_z[a, b + 1] - psi_z[a, b - 1]) / (2 * h)
+                x, z = zeta_x[i], zeta_z[j]
+                push -= x * z * u[a, b]
+                damped = (x + z) * dt / 2
+                after[a, b] = (2 * u[a, b] - (1 - damped) * before[a, b] + dt**2 * push) / (
+                    1 + damped
+                )
+                slope = squared[i, j] * (z - x) * dt / (2 * h)
+                new_x[a, b] = (1 - x * dt / 2) * psi_x[a, b] + slope * (u[a + 1, b] - u[a - 1, b])
+                new_x[a, b] /= 1 + x * dt / 2
+                new_z[a, b] = (1 - z * dt / 2) * psi_z[a, b] - slope * (u[a, b + 1] - u[a, b - 1])
+                new_z[a, b] /= 1 + z * dt / 2
+        u, before, after = after, u, before
+        psi_x, new_x = new_x, psi_x
+        psi_z, new_z = new_z, psi_z
+    return recorded
+
+
+def shot_by_numba():
+    """A shot without its gradient, 48 x 48 cells, 300 samples: deepwave / the leapfrog in numba"""
+    survey = time_domain.SURVEY._replace(samples=300, sources=np.array([[24, 1]]))
+    model = velocity.layered(np.random.default_rng(0)).astype(np.float32)
+    p = survey.layer
+    squared = np.pad(model, p, mode="edge") ** 2
+    strongest = 3 * survey.fastest * np.log(1e4) / (2 * p * survey.spacing)
+    inside = ((p - np.arange(p)) / p) ** 2
+    zeta_x, zeta_z = (np.zeros(size, np.float32) for size in squared.shape)
+    for line in (zeta_x, zeta_z):
+        line[:p], line[-p:] = strongest * inside, strongest * inside[::-1]
+    force = acoustic.ricker(survey).numpy() / survey.spacing**2
+    tensor = torch.from_numpy(model)
+
+    def peer() -> np.ndarray:
+        places = survey.sources[0] + p, survey.receivers + p
+        return _leap(squared, zeta_x, zeta_z, *places, force, survey.spacing, survey.step)
+
+    def ours() -> torch.Tensor:
+        with torch.no_grad():
+            return acoustic.shots(tensor, survey)
+
+    reference = acoustic.leapfrog(tensor, survey)[0].numpy()
+    largest = np.abs(reference).max()
+    assert np.abs(peer() - reference).max() < 1e-3 * largest
+    assert np.abs(ours()[0].numpy() - reference).max() < 0.1 * largest  # of other absorbing layers
+    return Case(ours, peer, repeats=9, note="deepwave pads and checks; a shot so small is short")
+
+
+def posterior_draws():
+    """10,000 draws of a posterior of 200 components in 30 dimensions:
+    `Mixture.sample` / scipy's multivariate_normal, a draw at a time
+    """
+    rng = np.random.default_rng(0)
+    d, components, number = 30, 200, 10_000
+    matrix = rng.normal(size=(40, d)) / d**0.5
+    given = posterior.Observation(rng.normal(size=40), 0.3)
+    train = rng.normal(size=(components, d))
+    mixture = posterior.mixture(train, 0.4, matrix, given)
+    covariances = mixture.covariances
+
+    def peer(count: int = number // 20) -> np.ndarray:
+        draws = []
+        for n in np.random.default_rng(1).choice(components, count, p=mixture.weights):
+            law = stats.multivariate_normal(mixture.means[n], covariances[n])
+            draws.append(law.rvs(random_state=rng))
+        return np.array(draws)
+
+    def ours() -> np.ndarray:
+        return mixture.sample(number, np.random.default_rng(1))
+
+    spread = np.sqrt(ours().var(0).max() / 500)
+    assert np.abs(ours().mean(0) - peer().mean(0)).max() < 6 * spread
+    return Case(ours, peer, scale=20, repeats=3)
+
+
 def lookup_memory() -> list[dict[str, object]]:
     """Peak memory of the denoiser over 10,000 examples of 64 x 64 cells, 4 points, by chunk."""
     rng = np.random.default_rng(0)
@@ -173,6 +267,13 @@ def _misfit(n: int) -> Work:
     return lambda: forward.misfit(slowness, observed, sd)
 
 
-COMPARISONS = [default_ordering, solve_per_shot, jacobians, propagators]
+COMPARISONS = [
+    default_ordering,
+    solve_per_shot,
+    jacobians,
+    propagators,
+    shot_by_numba,
+    posterior_draws,
+]
 MEASURES = [lookup_memory]
 GROWTH = [Growth("Helmholtz gradient, 15 sources", "cells a side", (48, 64, 96, 128), _misfit)]

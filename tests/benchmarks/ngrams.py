@@ -134,26 +134,10 @@ def pairs_by_inverted_index():
     return Case(lambda: ngrams.count_pairs(corpus, pairs), peer, repeats=2, bar=20.0)
 
 
-def pairs_by_infini_gram():
-    """the same on 5 M tokens and 2,000 pairs:
-    scan / infini-gram (its AND counts positions, not documents)
-    """
-    from infini_gram.engine import InfiniGramEngine
-
-    ids, offsets, corpus, pairs = _stream(5_000_000)
-    pairs = pairs[:2000]
-    root = Path(_FOLDER.name) / "infini"
-
-    def peer() -> list[int]:
-        shutil.rmtree(root, ignore_errors=True)  # an index that is there would be used
-        text, out = root / "text", root / "index"
-        out.mkdir(parents=True, exist_ok=True)
-        text.mkdir(exist_ok=True)
+def _infini_index(stream: np.ndarray, offsets: np.ndarray, out: Path) -> None:
+    """Infini-gram's index of a stream in which 65535 begins each document."""
+    with tempfile.TemporaryDirectory(dir=_FOLDER.name) as text:
         ends = np.concatenate([[0], offsets[1:]]) * 2 + np.arange(len(offsets)) * 2
-        stream = np.empty(len(ids) + len(offsets) - 1, "<u2")  # 65535 begins each document
-        positions = np.arange(len(ids)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))
-        stream[:] = 65535
-        stream[positions] = ids
         stream.tofile(out / "tokenized.0")
         ends[:-1].astype("<u8").tofile(out / "offset.0")
         options = {
@@ -170,11 +154,103 @@ def pairs_by_infini_gram():
         max_files = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         command = [sys.executable, "-m", "infini_gram.indexing", *flags, "--ulimit", max_files]
         subprocess.run(command, check=True, capture_output=True)
+
+
+def pairs_by_infini_gram():
+    """the same on 5 M tokens and 2,000 pairs:
+    scan / infini-gram (its AND counts positions, not documents)
+    """
+    from infini_gram.engine import InfiniGramEngine
+
+    _, offsets, corpus, pairs = _stream(5_000_000)
+    pairs = pairs[:2000]
+    root = Path(_FOLDER.name) / "infini"
+
+    def peer() -> list[int]:
+        shutil.rmtree(root, ignore_errors=True)  # an index that is there would be used
+        stream = _suffixes(5_000_000)[2]  # 65535 begins each document
+        out = root / "index"
+        out.mkdir(parents=True, exist_ok=True)
+        _infini_index(stream, offsets, out)
         engine = InfiniGramEngine(index_dir=str(out), eos_token_id=65534, vocab_size=65535)
         return [engine.count_cnf(cnf=[[list(a)], [list(b)]])["count"] for a, b in pairs]
 
     peer(), ngrams.count_pairs(corpus, pairs)
     return Case(lambda: ngrams.count_pairs(corpus, pairs), peer, repeats=2, bar=50.0, wall=True)
+
+
+LENGTHS = (1, 2, 3, 4, 5)
+
+
+def five_lengths():
+    """occurrences of 20,000 n-grams of each n from 1 to 5 in 20 M tokens: one pass / five passes"""
+    ids, _, corpus, _ = _stream(20_000_000)
+    rng = np.random.default_rng(2)
+    queries = []
+    for n in LENGTHS:
+        starts = rng.integers(len(ids) - n, size=PAIRS)
+        rows = np.unique(ids[starts[:, None] + np.arange(n)], axis=0).tolist()
+        queries.append(list(map(tuple, rows)))
+
+    together = ngrams.queries(corpus, singles=chain.from_iterable(queries))
+    apart = [ngrams.queries(corpus, singles=grams) for grams in queries]
+
+    def ours() -> np.ndarray:
+        return ngrams.scan(corpus, together).occurrences
+
+    def peer() -> np.ndarray:
+        return np.concatenate([ngrams.scan(corpus, one).occurrences for one in apart])
+
+    np.testing.assert_array_equal(ours(), peer())
+    return Case(ours, peer, repeats=5, moved=2.0 * len(ids), note=HASHED)
+
+
+def _suffixes(tokens: int):
+    """A stream with a token of its own before each document, and 3-grams of it."""
+    ids, offsets, corpus, pairs = _stream(tokens)
+    grams = list(dict.fromkeys(chain.from_iterable(pairs)))[:PAIRS]
+    stream = np.full(len(ids) + len(offsets) - 1, 65535, "<u2")
+    stream[np.arange(len(ids)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))] = ids
+    return corpus, grams, stream, offsets
+
+
+def counts_by_tokengrams():
+    """occurrences of 20,000 n-grams in 5 M tokens:
+    scan / tokengrams, memory-mapped suffix array, build and queries
+    """
+    from tokengrams import MemmapIndex
+
+    corpus, grams, stream, _ = _suffixes(5_000_000)
+    text, index = (str(Path(_FOLDER.name) / name) for name in ("tokengrams.bin", "tokengrams.idx"))
+    stream.tofile(text)
+
+    def peer() -> list[int]:
+        Path(index).unlink(missing_ok=True)
+        suffixes = MemmapIndex.build(text, index, vocab=2**16)
+        return [suffixes.count(list(gram)) for gram in grams]
+
+    np.testing.assert_array_equal(ngrams.count(corpus, grams), peer())
+    return Case(lambda: ngrams.count(corpus, grams), peer, repeats=3, wall=True, note=THREADED)
+
+
+THREADED = "on the clock: an index is built by as many threads as there are cores"
+
+
+def counts_by_fast_gram():
+    """the same: scan / fast-gram on an index of infini-gram's kind, the queries alone"""
+    from fastgram import GramEngine
+
+    corpus, grams, stream, offsets = _suffixes(5_000_000)
+    out = Path(_FOLDER.name) / "fastgram"
+    out.mkdir(exist_ok=True)
+    _infini_index(stream, offsets, out)
+    engine = GramEngine(index_dir=str(out), eos_token_id=65534, vocab_size=65535, version=4)
+
+    def peer() -> list[int]:
+        return [engine.count(list(gram))["count"] for gram in grams]
+
+    np.testing.assert_array_equal(ngrams.count(corpus, grams), peer())
+    return Case(lambda: ngrams.count(corpus, grams), peer, repeats=3, note="its index is there")
 
 
 def two_threads():
@@ -325,6 +401,9 @@ COMPARISONS = [
     pairs_by_suffix_array,
     pairs_by_inverted_index,
     pairs_by_infini_gram,
+    five_lengths,
+    counts_by_tokengrams,
+    counts_by_fast_gram,
     two_threads,
     full_table,
     table_by_polars,

@@ -74,14 +74,24 @@ def hinge_grid():
     """Hinge theory on a 200 x 200 grid of samples and penalties: all at once / scipy quadrature
     point by point
     """
-    alphas, lams = np.geomspace(0.1, 32, 200), np.geomspace(1e-2, 10, 200)
+    return _hinge_map(200)
+
+
+def hinge_map():
+    """The same on a 100 x 100 grid, a phase diagram: all at once / point by point"""
+    return _hinge_map(100)
+
+
+def _hinge_map(side: int) -> Case:
+    alphas, lams = np.geomspace(0.1, 32, side), np.geomspace(1e-2, 10, side)
 
     def solve():
         return raf.solve("hinge", alphas[:, None], EPS, lams, raf.Learner.at_angle(GAMMA))
 
     grid = solve()
     assert grid.converged.all()
-    sampled = list(product((10, 75, 125, 190), (10, 100, 190)))
+    rows, columns = [0.05, 0.375, 0.625, 0.95], [0.05, 0.5, 0.95]  # shares of each axis
+    sampled = [(int(i * side), int(j * side)) for i, j in product(rows, columns)]
 
     def loop() -> list[float]:
         return [_by_quadrature(alphas[i], lams[j]) for i, j in sampled]
@@ -180,7 +190,13 @@ def _machine(d: int) -> Work:
     return lambda: MODEL.errors("hinge", LAM, sample)
 
 
-COMPARISONS = [hinge_grid, hinge_simulation, hinge_simulation_with_intercept, square_simulation]
+COMPARISONS = [
+    hinge_grid,
+    hinge_map,
+    hinge_simulation,
+    hinge_simulation_with_intercept,
+    square_simulation,
+]
 GROWTH = [
     Growth("hinge theory", "points of the grid", (1000, 4000, 16_000, 64_000), _grid),
     Growth("hinge kernel machine, n = 4d", "dimensions d", (125, 250, 500, 1000), _machine),

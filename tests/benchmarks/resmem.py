@@ -117,6 +117,66 @@ def against_scikit_learn_few():
     return _against_scikit_learn(1000)._replace(note=note, bar=0.0)
 
 
+def fit_estimator():
+    """`fit` of the classifier on 50,000 x 64, 10 classes, base and memory with its scale /
+    the base alone, scikit-learn's logistic regression
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    x, _, labels, *_ = _case()
+    y = labels % 10
+    base = LogisticRegression(max_iter=1000)
+
+    def ours() -> resmem.ResMemClassifier:
+        return resmem.ResMemClassifier(base, k=K).fit(x, y)
+
+    def peer() -> LogisticRegression:
+        return LogisticRegression(max_iter=1000).fit(x, y)
+
+    np.testing.assert_allclose(ours().base_.coef_, peer().coef_, rtol=1e-6, atol=1e-9)
+    return Case(ours, peer, repeats=5, note="below 1: what a memory adds to fitting a base")
+
+
+def against_boosting():
+    """Residuals of 50,000 x 64, 10 classes: memory of them, fit and 1,000 predictions /
+    scikit-learn's HistGradientBoostingRegressor on each class's residuals, another predictor
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    x, q, labels, logits, query_logits = _case()
+    labels, logits, query_logits = labels % 10, logits[:, :10], query_logits[:, :10]
+    targets = resmem.residuals(labels, logits)
+
+    def ours() -> np.ndarray:
+        neighbors = knn.Datastore(x).search(q, K)
+        return resmem.scores(neighbors, labels, logits, query_logits, resmem.Setting(K, 1.0, 1.0))
+
+    def peer() -> np.ndarray:
+        model = HistGradientBoostingRegressor(max_iter=20, early_stopping=False, random_state=0)
+        return model.fit(x, targets[:, 0]).predict(q)
+
+    assert ours().shape == (QUERIES, 10)
+    return Case(ours, peer, scale=10, repeats=2, note="20 trees for each of ten classes")
+
+
+def against_compiled():
+    """The same search by brute force: our exact search / torch.compile of products and topk"""
+    import torch
+
+    x, q, *_ = _case()
+    store = knn.Datastore(x)
+    rows, queries = torch.from_numpy(x), torch.from_numpy(q)
+    squares = (rows**2).sum(1)
+
+    @torch.compile
+    def nearest(queries: torch.Tensor) -> torch.Tensor:
+        return (squares - 2 * queries @ rows.T).topk(K, largest=False).indices
+
+    same = np.sort(store.search(q, K).rows) == np.sort(nearest(queries).numpy())
+    assert same.mean() > 0.999  # in single precision, ties as they come
+    return Case(lambda: store.search(q, K), lambda: nearest(queries), threads=True)
+
+
 def against_torch():
     """The same: our exact search / torch.cdist and topk"""
     import torch
@@ -242,6 +302,9 @@ COMPARISONS = [
     against_scikit_learn,
     against_scikit_learn_few,
     against_torch,
+    against_compiled,
+    against_boosting,
+    fit_estimator,
     against_hnsw,
     against_pynndescent,
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from rote import knn, train
-from rote.models import lm
+from rote.models import diffusion, lm
 from rote.run import config
 
 DEVICE = os.environ.get("ROTE_TEST_DEVICE", "cuda")
@@ -118,15 +118,13 @@ def test_attention_sweep_agrees_with_the_cpu(smoke_settings):
     agree(cpu, device, ["key", "query", "error", "ridge"], 1e-6)
 
 
-def test_score_networks_agree_with_the_cpu(smoke, smoke_settings):
+def test_score_networks_agree_with_the_cpu(smoke_settings):
     """50 steps of Adam in float32: averaged weights to 5e-2 of each tensor's largest."""
-    from rote.core import tables
-    from rote.models import diffusion
     from rote.papers.inversion import library, networks
     from rote.papers.inversion.priors import CLEAN
 
     options = smoke_settings.inversion.waveform
-    media = library.read(tables.read(smoke / "results/smoke/inversion/library.parquet"))
+    media = library.read(library.synthesize(options.models))
     noise = diffusion.schedule(options.diffusion.schedule, options.diffusion.steps)
     brief = options.networks.model_copy(
         update={"clean": options.networks.clean.model_copy(update={"steps": 50})}
@@ -138,39 +136,38 @@ def test_score_networks_agree_with_the_cpu(smoke, smoke_settings):
         assert gap <= 5e-2 * value.abs().max(), name
 
 
-def test_longtail_networks_agree_with_the_cpu(smoke, tmp_path):
-    """The verb itself with a leased device: predictions' losses to 2 %."""
-    from conftest import run
-    from rote.core import tables
+def test_longtail_networks_agree_with_the_cpu(smoke_settings):
+    """Stacked perceptrons on three images: predictions' losses to 2 %."""
+    from rote.papers.longtail import dataset, network
 
-    folder = smoke / "results/smoke/longtail"
-    frames = {}
-    for gpus in (0, 1):
-        out = tmp_path / f"{gpus}.parquet"
-        arguments = [
-            "--images",
-            folder / "images.parquet",
-            "--triples",
-            folder / "triples.parquet",
-            "--out",
-            out,
-        ]
-        arguments += [
-            "--checkpoints",
-            tmp_path,
-            "--settings",
-            config.load("config/smoke.yaml").longtail.network.model_dump_json(),
-        ]
-        run(
-            smoke,
-            "rote",
-            "longtail",
-            "train-network",
-            "--architecture",
-            "sum",
-            *map(str, arguments),
-            "--gpus",
-            str(gpus),
-        )
-        frames[gpus] = tables.read(out)
-    agree(frames[0], frames[1], ["mse"], 2e-2)
+    options = smoke_settings.longtail.network
+    held_out = smoke_settings.longtail.images.held_out
+    images = dataset.synthesize_images(smoke_settings.longtail.images, options.replicates, 1)
+    rows = dataset.synthesize_triples(images, dataset.network_track(options, held_out), 1)
+    cpu, device = (
+        network.train_networks(options, "sum", images, rows, 1, network.Execution(where))
+        for where in ("cpu", DEVICE)
+    )
+    agree(cpu, device, ["mse"], 2e-2)
+
+
+def test_graphs_give_what_single_kernels_give():
+    """A stack trained through a CUDA graph and without one: to 1e-6 of each tensor's largest."""
+    rngs = [np.random.default_rng(i) for i in range(3)]
+    sizes = diffusion.DiffusionArchitecture(dimension=6, width=32, blocks=2, embedding=8)
+    start = diffusion.initial(sizes, rngs, DEVICE)
+    z = torch.tensor(rngs[0].normal(size=(3, 20, 6)), dtype=torch.float32, device=DEVICE)
+    t = torch.arange(20, device=DEVICE).expand(3, 20).contiguous()
+
+    def trained(forward):
+        def loss(p, step):
+            return ((forward(p, z, t) - z.flip(1)) ** 2).sum(-1).mean(-1)
+
+        return train.fit(start, loss, train.AdamW(steps=30, learning_rate=0.01))
+
+    plain, graph = (
+        trained(diffusion.network(sizes)),
+        trained(train.captured(diffusion.network(sizes))),
+    )
+    for name, value in plain.items():
+        assert (graph[name] - value).abs().max() <= 1e-6 * value.abs().max(), name

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from rote.core.errors import InputError
 from rote.core.papers import names
-from rote.run import config, costs, machine, planned
+from rote.run import config, costs, machine, nodes, planned
 
 PLAN = """
 [Wed Nov 25 22:33:24 2026]
@@ -131,7 +131,8 @@ def test_formulas_are_positive_and_grow_from_smoke_to_paper(paper):
 
 
 def test_show_prices_the_paper_scale(capsys):
-    costs.show(config.load(ROOT / "config/paper.yaml"), ROOT / "config/paper.yaml")
+    paper_scale = ROOT / "config/paper.yaml"
+    costs.show(config.load(paper_scale), paper_scale, clusters=[nodes.Cluster(10)])
     output = capsys.readouterr().out
     for paper in names():
         assert f"│ {paper}" in output
@@ -140,6 +141,9 @@ def test_show_prices_the_paper_scale(capsys):
     assert "model / measured" in output
     assert "of which need devices" in " ".join(output.split())
     assert "needs more time" not in output
+    assert "10 nodes of 32 cores, 4 devices and 256 GB each:" in output
+    assert "TB written" in output
+    assert "distmem_synthesize_tokens writes 13.0 TB: a corpus that is tokenized" in output
     named = " ".join(output.split()).split("no formula, counted as measured at smaller scales: ")[1]
     assert "raf_draw_figures" in named
     assert "raf_train_two_layer" not in named

@@ -34,8 +34,8 @@ def blocks(page: str) -> list[Block]:
 
 
 def languages(page: str) -> set[str]:
-    """Of the blocks of a page, those that are marked."""
-    return {block.language for block in blocks(page)} - {""}
+    """Of the blocks of a page, those that are marked and no plain text."""
+    return {block.language for block in blocks(page)} - {"", "text"}
 
 
 def at_smoke_scale(command: str) -> str:
@@ -206,7 +206,7 @@ def test_page_make_targets_exist(project):
     """Only planned above: `make --dry-run` fails for a target that is not there."""
     named = set()
     for block in chain.from_iterable(map(blocks, PAGES)):
-        named.update(re.findall(r"^make (\w+)", block.text, re.M))
+        named.update(re.findall(r"^make ([\w-]+)", block.text, re.M))
     assert {"reproduce", "test"} <= named
     for target in named:
         run(project, "make", "--dry-run", target)

@@ -320,6 +320,9 @@ def plan(
     rules: Annotated[
         bool, typer.Option("--rules", help="One line per rule instead of one per paper.")
     ] = False,
+    nodes: Annotated[
+        list[str], typer.Option(help="Simulate it on N nodes, or N:cores,devices,GB; repeatable.")
+    ] = [],  # noqa: B006
     refit: Annotated[
         bool,
         typer.Option("--refit", help="First fit the model to the smoke and laptop runs here."),
@@ -327,13 +330,15 @@ def plan(
 ) -> None:
     """Say what a run will cost: jobs, hours on cores and devices, memory, disk, per paper."""
     from rote.run import config, costs, machine
+    from rote.run import nodes as cluster
 
     if refit:
         typer.echo(f"{costs.MEASURED}: {costs.refit()} measured jobs")
         unit = machine.loaded_unit_seconds(len(os.sched_getaffinity(0)))
         typer.echo(f"machine.REFERENCE_S of this machine: {unit:.4f}")
     flops = device_tflops * 1e12 if device_tflops else costs.FLOPS
-    costs.show(config.load(configfile), configfile, flops, by_rule=rules)
+    clusters = list(map(cluster.read, nodes))
+    costs.show(config.load(configfile), configfile, flops, by_rule=rules, clusters=clusters)
 
 
 @app.command()

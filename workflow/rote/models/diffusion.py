@@ -7,6 +7,7 @@ and posteriors share that form.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -285,12 +286,13 @@ def network(sizes: DiffusionArchitecture) -> Callable[[Parameters, Tensor, Tenso
     _check_sizes(sizes)
     half = sizes.embedding // 2
     rates = 10_000.0 ** (-torch.arange(half) / max(half - 1, 1))
+    rates_on = cache(rates.to)  # by device: a copy to it would forbid CUDA graphs
 
     def linear_layer(p: Parameters, h: Tensor, name: str) -> Tensor:
         return bmm(h, p[f"{name}.weight"], p[f"{name}.bias"][:, None])
 
     def forward(p: Parameters, z: Tensor, t: Tensor) -> Tensor:
-        angle = t[..., None].float() * rates.to(z.device)
+        angle = t[..., None].float() * rates_on(z.device)
         h = F.gelu(linear_layer(p, torch.cat([z, angle.sin(), angle.cos()], -1), "in"))
         for block in range(sizes.blocks):
             normed = layer_norm(linear_layer(p, h, str(block)))

@@ -26,7 +26,7 @@ import pandas as pd
 from rote.core import papers
 from rote.core.errors import InputError
 from rote.run import config as configuration
-from rote.run import machine
+from rote.run import machine, nodes
 from rote.run.planned import PlannedJob, plan
 
 MEASURED = Path(__file__).with_name("costs.tsv")
@@ -176,14 +176,15 @@ def table(
 
     Returns:
         Columns paper, rule, gpus, core_h, gpu_h, hours, requested_h (what the rule asks a scheduler
-        for), memory_gb, disk_gb, formula (whether its work grows with the settings), measured
-        (whether the rule has a rate).
+        for), memory_gb, disk_gb, read_gb (where a paper says it), formula (whether its work grows
+        with the settings), measured (whether the rule has a rate).
     """
     rows = []
     for job in jobs:
         hours = _seconds(job, settings, model, flops) / 3600
         disk = _formula(job, "DISK")
         size = disk(settings) if disk else model.sizes.get(job.rule, 0.0)
+        reads = _formula(job, "READS")
         rows.append(
             {
                 "paper": job.paper,
@@ -195,6 +196,7 @@ def table(
                 "requested_h": job.runtime_min / 60,
                 "memory_gb": job.memory_mb / 1000,
                 "disk_gb": size / 1e9,
+                "read_gb": reads(settings) / 1e9 if reads else 0.0,
                 "formula": has_formula(job),
                 "measured": job.rule in model.rates,
             }
@@ -241,7 +243,12 @@ def accuracy(model: Fit) -> pd.DataFrame:
 
 
 def show(
-    settings: Any, configfile: Path | None, flops: float = FLOPS, *, by_rule: bool = False
+    settings: Any,
+    configfile: Path | None,
+    flops: float = FLOPS,
+    *,
+    by_rule: bool = False,
+    clusters: Sequence[nodes.Cluster] = (),
 ) -> None:
     """Print the cost table of a run, with the model's assumptions and its error on measured runs.
 
@@ -250,6 +257,7 @@ def show(
         configfile: that it was read from, see `plan`.
         flops: operations a second of one device, assumed.
         by_rule: one line per rule instead of one per paper.
+        clusters: on which the run is simulated.
 
     Raises:
         InputError: see `plan`.
@@ -271,6 +279,9 @@ def show(
         console.print(f"  {line}", highlight=False)
     cores = len(os.sched_getaffinity(0))
     console.print(f"Here: {forecast(planned, settings, cores)}", highlight=False)
+    for cluster in clusters:
+        for line in nodes.sentences(nodes.simulate(planned, jobs, cluster)):
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def shipped() -> Fit:
@@ -364,6 +375,11 @@ def _warnings(jobs: pd.DataFrame) -> Iterator[str]:
     without = jobs[~jobs["formula"]]
     if len(as_measured := without.loc[without["measured"], "rule"].unique()):
         yield f"no formula, counted as measured at smaller scales: {', '.join(as_measured)}"
+    for rule, rows in jobs.groupby("rule"):
+        paper, _, step = str(rule).partition("_")
+        advice = formulas(paper, "SPARED").get(step)
+        if advice and (size := rows["disk_gb"].sum()) > 1000:
+            yield f"{rule} writes {_bytes(size)}: {advice}"
     if len(unknown := without.loc[~without["measured"], "rule"].unique()):
         yield f"no formula and never measured, counted as a start: {', '.join(unknown)}"
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class PlannedJob:
     gpus: int
     memory_mb: float
     runtime_min: float
+    inputs: list[str] = field(default_factory=list)
+    threads: int = 1
 
     @property
     def paper(self) -> str:
@@ -82,6 +84,8 @@ def read_plan(text: str) -> list[PlannedJob]:
                     gpus=int(resources.get("gpu", 0)),
                     memory_mb=float(resources.get("mem_mb", 0)),
                     runtime_min=float(resources.get("runtime", 0)),
+                    inputs=lines.get("input", "").split(", "),
+                    threads=int(lines.get("threads", 1)),
                 )
             )
     return jobs

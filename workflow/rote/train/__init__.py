@@ -4,6 +4,7 @@ from rote.core import extras
 
 extras.require("rote.train")
 
+from rote.train.graphs import captured
 from rote.train.loop import (
     SGD,
     AdamW,
@@ -24,6 +25,7 @@ __all__ = [
     "EpochSampler",
     "Parameters",
     "Saving",
+    "captured",
     "cosine",
     "fit",
     "keep_freed_memory",

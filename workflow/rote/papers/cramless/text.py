@@ -23,7 +23,7 @@ from rote import train
 from rote.core import tables
 from rote.core.job import track
 from rote.core.seeds import torch_seed
-from rote.models import pretrained
+from rote.models import causal_kernel, pretrained
 from rote.papers.cramless import corpus, probes, schema
 from rote.papers.cramless.arms import TextArm
 from rote.papers.cramless.corpus import TextCorpus
@@ -194,7 +194,8 @@ def _train(worker: Worker, training: TextTraining) -> TextOutcome:
     tokenizer = pretrained.tokenizer(training.tokenizer)
     blocks = corpus.opened(training.tokens, training.mentions, len(tokenizer), options.context)
     model = _gpt2(training, len(tokenizer)).to(worker.device)
-    body = torch.compile(model) if options.compile else model
+    body = TokenLosses(model)
+    body = torch.compile(body) if options.compile else body
     if worker.count > 1:
         device_ids = [worker.rank] if worker.device.type == "cuda" else None
         body = DistributedDataParallel(body, device_ids=device_ids)
@@ -240,7 +241,49 @@ def _optimizer(model: Any, options: CramlessText) -> torch.optim.Optimizer:
         {"params": weights_of[True], "weight_decay": options.weight_decay},
         {"params": weights_of[False], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+    fused = model.device.type == "cuda"  # one kernel for all parameters
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=fused)
+
+
+class TokenLosses(torch.nn.Module):
+    """Loss of every token under a language model, as one function to compile: its softmax, too.
+
+    Args:
+        model: causal, of transformers.
+    """
+
+    def __init__(self, model: Any):
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Cross-entropy of every token but the first, nats.
+
+        Args:
+            tokens: (batch, length) int64.
+
+        Returns:
+            (batch, length − 1) float32.
+        """
+        logits = self.model(tokens, use_cache=False).logits
+        # targets are moved, not logits: those would be copied, and they are the largest array
+        targets = F.pad(tokens[:, 1:], (0, 1), value=-100)
+        losses = F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), reduction="none", ignore_index=-100
+        )
+        return losses.view(tokens.shape)[:, :-1]
+
+
+def padded_vocabulary(vocabulary: int, precision: str) -> int:
+    """Rows of the embedding: in bf16 a multiple of 64, without which tensor cores idle.
+
+    The tokens that this adds stand in no text: training only makes them unlikely.
+
+    Args:
+        vocabulary: of the tokenizer.
+        precision: of the training, float32 or bf16.
+    """
+    return -(-vocabulary // 64) * 64 if precision == "bf16" else vocabulary
 
 
 def _gpt2(training: TextTraining, vocabulary: int) -> Any:
@@ -253,7 +296,7 @@ def _gpt2(training: TextTraining, vocabulary: int) -> Any:
     layers, heads, width = training.shape
     torch.manual_seed(torch_seed(training.seed, "cramless", "text", *training.shape))
     config = GPT2Config(
-        vocab_size=vocabulary,
+        vocab_size=padded_vocabulary(vocabulary, training.options.precision),
         n_positions=training.options.context,
         n_layer=layers,
         n_head=heads,
@@ -261,6 +304,7 @@ def _gpt2(training: TextTraining, vocabulary: int) -> Any:
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
+        attn_implementation=causal_kernel.register(),
         bos_token_id=None,
         eos_token_id=None,
     )
@@ -362,7 +406,9 @@ def _scored(
 ) -> tuple[Tensor, Tensor]:
     """`_losses` of blocks without gradient, every process its part of them."""
     with torch.no_grad():
-        losses = _losses(model, blocks, rows[worker.rank :: worker.count], options, worker.device)
+        losses = _losses(
+            TokenLosses(model), blocks, rows[worker.rank :: worker.count], options, worker.device
+        )
     return _gathered(losses[0], len(rows), worker), _gathered(losses[1], len(rows), worker)
 
 
@@ -385,14 +431,14 @@ def _backward(
                 loss = losses.sum() * worker.count / n_tokens
             else:  # a process without rows takes part in the sum of gradients
                 empty = torch.zeros(1, 2, dtype=torch.long, device=worker.device)
-                loss = 0 * body(empty, use_cache=False).logits.sum()
+                loss = 0 * body(empty).sum()
             loss.backward()
         total += float(loss.detach()) / worker.count
     return total
 
 
 def _losses(
-    model: Any, blocks: TextCorpus, rows: np.ndarray, options: CramlessText, device: torch.device
+    body: Any, blocks: TextCorpus, rows: np.ndarray, options: CramlessText, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Per block: its loss, and the mean loss of its values (0 without values), both in nats.
 
@@ -407,8 +453,7 @@ def _losses(
         tokens = torch.tensor(blocks.rows(part), device=device)
         marks = torch.tensor(blocks.marks(part)[:, 1:], device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-            logits = model(tokens, use_cache=False).logits[:, :-1]
-        losses = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none")
+            losses = body(tokens)
         of_blocks.append(losses.sum(1))
         # a later value may cover an earlier one's tokens: the largest number is their count
         of_values.append((losses * (marks > 0)).sum(1) / marks.amax(1).clamp(min=1))

@@ -70,6 +70,15 @@ WORK = {
     "evaluate_influence": _influence,
     "evaluate_pretrained": _pretrained,
 }
+# bytes that a job streams from the disk: tokens
+READS = {
+    "count_pairs": lambda s, w: 4 * _source(s, w).words / _source(s, w).n_parts,
+    "count_infinity": lambda s, w: 4 * _infinity(s, w),
+}
+SPARED = {
+    "synthesize_tokens": "a corpus that is tokenized already is counted where it lies, and shares "
+    "of one need not lie anywhere: docs/scaling.md",
+}
 DISK = {
     "synthesize_tokens": lambda s, w: 4 * _source(s, w).words,
     "count_infinity": _infinity_disk,

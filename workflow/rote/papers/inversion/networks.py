@@ -156,7 +156,7 @@ def _fit(training: _Training, seed: int, placement: Placement) -> Parameters:
         z.shape[-1], options.width, options.blocks, options.embedding
     )
     parameters = diffusion.initial(architecture, rngs, device)
-    forward = diffusion.network(architecture)
+    forward = train.captured(diffusion.network(architecture))
     averaged = {name: value.clone() for name, value in parameters.items()}
     sizes = torch.tensor([[member.examples] for member in stack])
     networks = torch.arange(len(stack))[:, None]

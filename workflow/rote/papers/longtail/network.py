@@ -267,9 +267,15 @@ def _train_block(
     order = batch_order(study, block)
     model = torch.arange(len(block), device=device)[:, None]
 
+    def forward(parameters: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.Tensor:
+        return network.forward(parameters, pixels, True)
+
+    if not network.buffers:  # running statistics change with each call
+        forward = train.captured(forward)
+
     def loss(parameters: dict[str, torch.Tensor], step: int) -> torch.Tensor:  # (models,)
         rows = torch.tensor(order.rows(step), device=device)
-        output = network.forward(parameters, _pixels(study.bank, ids[model, rows]), True)
+        output = forward(parameters, _pixels(study.bank, ids[model, rows]))
         return ((output - targets[model, rows]) ** 2).mean(1)
 
     trained = train.fit(
