@@ -169,7 +169,7 @@ def strike(running: subprocess.Popen, how: str, rng: random.Random) -> None:
 
 # papers that the second smoke run computes: data, networks one by one and stacked, texts, pruning,
 # memories, counts
-RESUMED_PAPERS = ["chain", "cramless", "longtail"]
+RESUMED_PAPERS = ["chain", "longtail"]
 if os.environ.get("ROTE_TEST_RESUMED") == "whole":
     from rote.core.papers import names
 
