@@ -19,7 +19,7 @@ from rote.ledger.nulls import (
 from rote.papers.attention import theory_claims
 from rote.papers.attention.beyond import MU2
 from rote.papers.attention.heads import HEAVY, SPIKES, Structure, error
-from rote.papers.attention.statistics import FLOOR
+from rote.papers.attention.statistics.samples import FLOOR
 from rote.papers.attention.theory_claims import Numbers
 
 Tables = Mapping[str, pd.DataFrame]
@@ -287,3 +287,18 @@ labels_alike.__doc__ = "Real labels have the errors of random ones (embeddings).
 def silent_inputs(tables: Tables) -> Tables:
     """Heads give nothing on real inputs: their error is 1 (embeddings)."""
     return replaced(tables, embeddings=tables["embeddings"].assign(error=1.0))
+
+
+# ---- heads of language models
+
+
+equivalent_off = off("heads", "theory", relative=False)
+head_theories_exchanged = exchanged_columns("heads", "theory", "isotropic")
+orders_alike = copied("heads", "order", 1, [3], ["f", "layer", "head", "gamma", "replicate"])
+orders_alike.__doc__ = "Higher components of the scores predict no better than the linear one."
+
+
+def heads_of_noise(tables: Tables) -> Tables:
+    """The nonlinear part of heads is noise, drawn anew (heads)."""
+    table = tables["heads"]
+    return replaced(tables, heads=table.assign(error=table["noise"]))

@@ -115,4 +115,15 @@ FIGURES: dict[str, Figure] = {
         paper_shows="Mentions GPT-2 weights briefly; no details are known.",
         origin="extension",
     ),
+    "heads": Figure(
+        module="extensions",
+        tables=("heads",),
+        title="Heads of language models on their activations",
+        caption="A dot is a head of one model at one ridge. Across: what theory predicts from its "
+        "activations and scores, with functions of the scores beyond the linear part as noise "
+        "(filled) or beyond order 3 (hollow). Line: as predicted. Grey: theory for size and f "
+        "alone.",
+        paper_shows="Mentions GPT-2 weights briefly; no details are known.",
+        origin="extension",
+    ),
 }

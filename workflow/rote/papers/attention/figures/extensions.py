@@ -157,3 +157,34 @@ def embeddings(tables: Tables) -> Canvas:
         ax.set_visible(ax.has_data())
     legend_below(canvas, 4)
     return canvas
+
+
+def heads(tables: Tables) -> Canvas:
+    """Heads of language models: measured against predicted errors."""
+    table = tables["heads"]
+    functions, gammas = list(dict.fromkeys(table["f"])), sorted(table["gamma"].unique())
+    canvas, axes = panels(1, len(functions), height=2.8, sharey=True)
+    for ax, f, panel in zip(axes[0], functions, "abcdefgh", strict=False):
+        rows = table[table["f"] == f]
+        low = rows[["error", "theory", "isotropic"]].min().min()
+        ax.plot([low, 1], [low, 1], color=INK, linewidth=0.8, label="as predicted")
+        first = rows[rows["order"] == rows["order"].min()]
+        ax.plot(first["isotropic"], first["error"], **_DOT, color="0.75", label="size and f alone")
+        for gamma, color in zip(gammas, shade(len(gammas)), strict=True):
+            _predicted(ax, rows[rows["gamma"] == gamma], color)
+        ax.set(title=f"{panel}  {look_of(f).label}", xlabel="predicted E", xlim=(low - 0.02, 1.02))
+    axes[0, 0].set_ylabel("measured E")
+    legend_below(canvas, 4)
+    return canvas
+
+
+_DOT = {"linestyle": "none", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.7}
+
+
+def _predicted(ax: Axes, rows: pd.DataFrame, color: object) -> None:
+    """Heads at one ridge: filled at the lowest order, hollow at higher ones."""
+    name = f"γ = {rows['gamma'].iloc[0]:g}"
+    for order, part in rows.groupby("order"):
+        fill = color if order == rows["order"].min() else "white"
+        style = _DOT | {"color": color, "markerfacecolor": fill}
+        ax.plot(part["theory"], part["error"], **style, label=f"order {order}, {name}")

@@ -21,7 +21,7 @@ from rote.papers.attention.figures.style import (
     Tables,
     look_of,
 )
-from rote.papers.attention.statistics import MIN_EIGENVALUES
+from rote.papers.attention.statistics.samples import MIN_EIGENVALUES
 from rote.plotting import (
     FAINT,
     INK,
