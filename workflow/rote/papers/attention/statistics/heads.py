@@ -4,7 +4,7 @@ import pandas as pd
 
 from rote.papers.attention.curves import at_ridge
 from rote.papers.attention.schema import Objective
-from rote.papers.attention.statistics.samples import Tables, Values, arms_of, worse
+from rote.papers.attention.statistics.samples import Tables, Values, arms_of, worse_by
 
 # ---- trained heads
 
@@ -36,7 +36,7 @@ def untrained_gap(tables: Tables) -> Values:
     """By how much attention is worse than ridge regression before training, per γ."""
     rows = _trained(tables, Objective.FRESH)
     groups = rows[rows["step"] == 0].groupby("gamma")
-    return {at_ridge(gamma): worse(group) for gamma, group in groups}
+    return {at_ridge(gamma): worse_by(group) for gamma, group in groups}
 
 
 def query_first(tables: Tables) -> Values:
@@ -104,7 +104,7 @@ def embeddings_gap(tables: Tables) -> Values:
     """Real inputs, random labels, γ up to 0.1: by how much attention is worse."""
     rows = _embedded(tables, "random")
     groups = rows[rows["gamma"] <= 0.1].groupby(["f", "gamma"])
-    return {f"{f}, {at_ridge(gamma)}": worse(group) for (f, gamma), group in groups}
+    return {f"{f}, {at_ridge(gamma)}": worse_by(group) for (f, gamma), group in groups}
 
 
 def embeddings_structure(tables: Tables) -> Values:

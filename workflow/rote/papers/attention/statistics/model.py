@@ -14,7 +14,7 @@ from rote.papers.attention.statistics.samples import (
     Values,
     deviations,
     rows_of,
-    worse,
+    worse_by,
 )
 from rote.papers.attention.theory_claims import ORDER
 
@@ -135,7 +135,7 @@ def gap_sign(tables: Tables) -> Values:
     rows = rows_of(tables, "spikes")
     rows = rows[rows["gamma"] == rows["gamma"].max()]
     aligned = rows[rows["panel"] == "aligned"]
-    worse = {name: worse(rows[rows["panel"] == name]) for name in ("none", "orthogonal", "anti")}
+    worse = {name: worse_by(rows[rows["panel"] == name]) for name in ("none", "orthogonal", "anti")}
     return worse | {"aligned": (aligned["ridge"] - aligned["error"]).to_numpy()}
 
 

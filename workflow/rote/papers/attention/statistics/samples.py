@@ -39,7 +39,7 @@ def deviations(rows: pd.DataFrame) -> Values:
     return conditions
 
 
-def worse(rows: pd.DataFrame) -> np.ndarray:
+def worse_by(rows: pd.DataFrame) -> np.ndarray:
     """E minus that of ridge regression, and no more than E lies below 1, (replicates,).
 
     A head that gives nothing has E = 1: it is worse than ridge regression, and memorizes nothing.
