@@ -165,11 +165,12 @@ def heads_structured(tables: Tables) -> Values:
 
 
 def heads_orders(tables: Tables) -> Values:
-    """Distances of a head's E from theory at the highest order and at order 1, per f and γ."""
+    """Distance of heads' E from theory at the highest order over that at order 1, per f and γ."""
     table = _heads(tables)
     table = table.assign(distance=(table["error"] - table["theory"]).abs())
     conditions = {}
     for (f, gamma), group in table.groupby(["f", "gamma"]):
         means = group.pivot_table(index="replicate", columns="order", values="distance")
-        conditions[f"{f}, {at_ridge(gamma)}"] = means[[means.columns.max(), 1]].to_numpy()
+        shares = means[means.columns.max()] / means[1]
+        conditions[f"{f}, {at_ridge(gamma)}"] = shares.to_numpy()
     return conditions
