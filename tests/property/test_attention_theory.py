@@ -15,6 +15,7 @@ from rote.papers.attention.heads import (
 from rote.papers.attention.heads import error as head_error
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
+from rote.theory.attention.strong import strong_signal_error
 
 U, V, T = np.eye(3)
 
@@ -302,7 +303,7 @@ def test_variants_reduce_to_the_model():
     np.testing.assert_allclose(
         variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh").error, noise, rtol=1e-8
     )
-    weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
+    weak = strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
     np.testing.assert_allclose(weak, base, rtol=1e-5)
 
 
@@ -369,8 +370,6 @@ def test_variants_have_their_measured_values():
     two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
     stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two).error
     np.testing.assert_allclose(stacked, [0.0025, 0.0500, 0.2101, 0.3929], atol=6e-5)
-    strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, attention.Vectors(4 * U))
-    assert float(strong) == pytest.approx(0.0277, abs=6e-5)
 
 
 @pytest.mark.parametrize(
@@ -477,3 +476,31 @@ def test_heads_without_noise_of_their_own_are_the_limit_of_heads_with_little():
         gaps.append(float(linear - variants.heads_error(1.0, 0.5, functions, **arguments).error))
     assert gaps[1] == pytest.approx(gaps[0] / 100, rel=0.01)  # of second order in the size
     assert 0 < gaps[1] < 1e-5
+
+
+@pytest.mark.parametrize("gamma", [1e-5, 1.0])
+@pytest.mark.parametrize("spike", ["none", "aligned", "key only"])
+def test_strong_signals_that_are_weak_are_the_model(spike, gamma):
+    structure = Structure(1.0, SPIKES[spike])
+    for f in ("tanh", "sign", "linear"):
+        strong = strong_signal_error(gamma, 2.0, f, 10**9, structure.vectors)
+        plain = attention.memorization_error(gamma, 2.0, f, structure.vectors).error
+        assert float(strong) == pytest.approx(float(plain), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("p", "mu2", "spike", "gamma", "simulated"),
+    [  # means of four to forty contexts, n = 4p
+        (256, 16, "none", 1e-5, 0.0296),
+        (512, 22.63, "none", 1e-5, 0.02246),
+        (512, 11.31, "aligned", 1e-5, 0.03296),
+        (128, 22.63, "none", 1.0, 0.00745),
+        (128, 33.94, "none", 1.0, 0.00103),
+        (128, 11.31, "aligned", 1.0, 0.01351),
+        (128, 16.97, "aligned", 1.0, 0.00245),
+    ],
+)
+def test_strong_signals_are_predicted_to_a_tenth(p, mu2, spike, gamma, simulated):
+    vectors = Structure(mu2, SPIKES[spike]).vectors
+    predicted = float(strong_signal_error(gamma, 0.25, "tanh", p, vectors))
+    assert predicted == pytest.approx(simulated, rel=0.12)

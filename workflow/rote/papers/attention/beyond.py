@@ -18,6 +18,7 @@ from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import variants
+from rote.theory.attention.strong import strong_signal_error
 
 CLIP = attention.Activation(attention.clipped_exp, (np.log(5),))  # not centered
 RIDGES = LIMIT_RIDGES[1:]
@@ -188,11 +189,11 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p.
 
     Signals of all strengths stand on the same labels and noise, for their ratios. The theory is
-    the heuristic correction.
+    that of strong signals.
     """
     n, p = options.tokens, options.tokens // 4
-    gammas = np.array([1e-5])
-    strengths = (0.12, 0.25, 0.5, 1.0, 1.41, 2.0)
+    gammas = np.array([1e-5, 1.0])
+    strengths = (0.12, 0.25, 0.5, 1.0, 1.41, 2.0, 3.0)
     multiples = {"none": 1, "aligned": 2}  # of μᵀμ that μᵀWμ is
     parts = []
     for f, s, (name, multiple) in product(("tanh", "linear"), strengths, multiples.items()):
@@ -208,7 +209,7 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
             structure=structure,
             x=s,
         )
-        corrected = variants.strong_signal_error(gammas, 0.25, f, p, structure.vectors)
+        corrected = strong_signal_error(gammas, 0.25, f, p, structure.vectors)
         ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "strong", f, name, replicate)

@@ -217,6 +217,20 @@ def uncorrected(tables: Tables) -> Tables:
     return replaced(tables, variants=table.assign(theory=theory))
 
 
+def weak_signals(tables: Tables) -> Tables:
+    """Strong signals have the theory of weak ones (variants)."""
+    table = tables["variants"]
+    theory = table["theory"].copy()
+    strong = table["figure"] == "strong"
+    for (f, spike, mu2), rows in table[strong].groupby(["f", "panel", "mu2"]):
+        gammas = np.sort(rows["gamma"].unique())
+        c = float((rows["p"] / rows["n"]).iloc[0])
+        solved = error(gammas, c, f, Structure(mu2, SPIKES[spike])).error
+        values = dict(zip(gammas, solved, strict=True))
+        theory[rows.index] = rows["gamma"].map(values)
+    return replaced(tables, variants=table.assign(theory=theory))
+
+
 PLAIN = {  # panel -> nonlinearity and structure of the model that a variant departs from
     "unbalanced labels": ("exp_clip", Structure()),
     "masked softmax": ("linear", Structure()),

@@ -27,7 +27,8 @@ from rote.plotting import (
 def strong(tables: Tables) -> Canvas:
     """Signals that reach the nonlinearity."""
     table = tables["variants"]
-    table = table[table["figure"] == "strong"].assign(
+    table = table[table["figure"] == "strong"]
+    table = table[table["gamma"] == table["gamma"].min()].assign(
         ratio=lambda rows: rows["error"] / rows["ridge"],
         corrected=lambda rows: rows["theory"] / rows["ridge_theory"],
     )
@@ -37,7 +38,7 @@ def strong(tables: Tables) -> Canvas:
         rows = table[table["panel"] == panel]
         linear, tanh = (rows[rows["f"] == f] for f in ("linear", "tanh"))
         line = tanh.groupby("x")["corrected"].first()
-        style = {"label": "tanh, corrected theory", "linestyle": "--"}
+        style = {"label": "tanh, theory of strong signals", "linestyle": "--"}
         theory(ax, line.index, line, color=FUNCTIONS["tanh"].color, **style)
         ax.axhline(1, color=INK, linewidth=1, label="theory for weak signals")
         points(ax, linear, "x", "ratio", **FUNCTIONS["linear"].marks())

@@ -14,6 +14,7 @@ from rote.papers.attention.statistics.beyond import (
     strong_falls,
     strong_linear,
     strong_reversal,
+    strong_theory,
     two_heads,
     unbalanced,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "strong_falls",
     "strong_linear",
     "strong_reversal",
+    "strong_theory",
     "structure_blind_simulated",
     "structure_reverses_simulated",
     "trained_alignment",

@@ -13,9 +13,10 @@ STRONG = 0.5  # s from which on tanh attention is far better than ridge regressi
 
 
 def _strong(tables: Tables, f: str) -> dict[tuple[str, float], pd.DataFrame]:
-    """Contexts with strong signals, per spike and s."""
+    """Contexts with strong signals at the smallest ridge, per spike and s."""
     rows = rows_of(tables, "strong", "variants")
-    rows = rows[rows["f"] == f].sort_values("replicate")
+    rows = rows[(rows["f"] == f) & (rows["gamma"] == rows["gamma"].min())]
+    rows = rows.sort_values("replicate")
     return dict(list(rows.groupby(["panel", "x"])))
 
 
@@ -47,8 +48,18 @@ def strong_linear(tables: Tables) -> Values:
     return conditions
 
 
+def strong_theory(tables: Tables) -> Values:
+    """Relative deviation from the theory of strong signals at the largest ridge, tanh, s ≥ 0.5."""
+    rows = rows_of(tables, "strong", "variants")
+    rows = rows[(rows["f"] == "tanh") & (rows["gamma"] == rows["gamma"].max())]
+    rows = rows[rows["x"] >= STRONG]
+    deviation = rows["error"] / rows["theory"] - 1
+    groups = rows.assign(deviation=deviation).groupby(["panel", "x"])
+    return {f"{name}, s = {s:g}": group["deviation"].to_numpy() for (name, s), group in groups}
+
+
 def strong_corrected(tables: Tables) -> Values:
-    """What the heuristic leaves of the strong-signal effect, and the effect, tanh, s ≥ 1."""
+    """What its theory leaves of the strong-signal effect, and the effect, tanh, s ≥ 1."""
     conditions = {}
     for (spike, s), rows in _strong(tables, "tanh").items():
         if s >= 1:
