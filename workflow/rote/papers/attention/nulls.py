@@ -17,7 +17,7 @@ from rote.ledger.nulls import (
     shuffled,
 )
 from rote.papers.attention import theory_claims
-from rote.papers.attention.beyond import MU2
+from rote.papers.attention.beyond import MU2, WEAK
 from rote.papers.attention.heads import HEAVY, SPIKES, Structure, error
 from rote.papers.attention.statistics.samples import FLOOR
 from rote.papers.attention.theory_claims import Numbers
@@ -236,9 +236,11 @@ PLAIN = {  # panel -> nonlinearity and structure of the model that a variant dep
     "masked softmax": ("linear", Structure()),
     "masked softmax, aligned": ("linear", Structure(MU2, SPIKES["aligned"])),
     "two heads": ("tanh", Structure(MU2, SPIKES["aligned"])),
+    "two heads, p/n = 1/4": ("tanh", Structure(WEAK, SPIKES["aligned"])),
     "random dense head, tanh": ("tanh", Structure()),
     "random dense head, linear": ("linear", Structure()),
     "power law 0.5": ("tanh", Structure()),
+    "power law 0.5, common mean": ("tanh", Structure()),
 }
 
 

@@ -77,6 +77,13 @@ DOMAINS = [
         "about 40 ms, and 1 ms a ridge",
     ),
     Domain(
+        "rote.theory.attention.classes.classes_error",
+        f"{_HEAD}; two or more classes, whose means and labels average to 0",
+        f"1e-7, relative; {_NAN}",
+        "two classes against the model; four in simulation",
+        "about 15 ms a point, less in a grid",
+    ),
+    Domain(
         "rote.theory.attention.variants.heads_error",
         f"{_HEAD}, ν of all heads; vectors of one length, keys with their queries",
         _EXCESS,

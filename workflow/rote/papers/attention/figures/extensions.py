@@ -72,7 +72,7 @@ def variants(tables: Tables) -> Canvas:
         _at_points(ax, rows.groupby("gamma")["theory"].first(), label="its own theory")
         points(ax, rows, "gamma", "error", color=PALETTE[0], label="simulation")
         residuals(strip, rows, "gamma", "error", "theory", color=PALETTE[0])
-        ax.set_title(name, fontsize=7)
+        ax.set_title(name.replace(", ", ",\n"), fontsize=7)
         ax.set(xscale="log", ylim=(-0.05, 1.05))
         strip.set_xlabel(GAMMA)
     for strip in strips[:, 1:].flat:

@@ -96,12 +96,12 @@ def dense(tables: Tables) -> Values:
 
 def two_heads(tables: Tables) -> Values:
     """Two heads before one probe: relative deviation from theory, γ up to 1."""
-    return _variant(tables, "two heads", largest=1.0)
+    return _variant(tables, "two heads", "two heads, p/n = 1/4", largest=1.0)
 
 
 def anisotropic(tables: Tables) -> Values:
     """Tokens with a mild power-law covariance: relative deviation from theory, γ up to 0.1."""
-    return _variant(tables, "power law 0.5", largest=0.1)
+    return _variant(tables, "power law 0.5", "power law 0.5, common mean", largest=0.1)
 
 
 def anisotropic_fails(tables: Tables) -> np.ndarray:
