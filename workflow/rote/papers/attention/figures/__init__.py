@@ -48,7 +48,8 @@ FIGURES: dict[str, Figure] = {
         tables=("spectrum",),
         title="Figure 5: eigenvalues of the attention kernel",
         caption="One kernel each, diagonal zero, no signal; dashed: the limiting density, "
-        "without its atom for linear f at p < n; strips: histogram minus density.",
+        "without the atom of linear f at p < n, which finite n widens; strips: histogram "
+        "minus density.",
         paper_shows="Known from the literature on kernel matrices.",
         origin="reconstruction",
     ),
