@@ -6,7 +6,6 @@ features of equal power, and probes with equally many degrees of freedom.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 
 from rote.core.errors import InputError
 from rote.theory.attention.activation import Coefficients, Nonlinearity, moments
@@ -36,6 +35,7 @@ def matched_ridge(
     Raises:
         InputError: for another standard, or a degree of freedom that no ridge gives.
     """
+
     gamma, c = np.broadcast_arrays(positive("gamma", gamma), positive("c", c))
     if standard not in STANDARDS:
         raise InputError(f"standard must be one of {', '.join(STANDARDS)}, given {standard!r}")

@@ -10,6 +10,7 @@ to half.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -145,15 +146,16 @@ def _hermite(x: np.ndarray, order: int) -> np.ndarray:
     return np.stack(values[: order + 1])
 
 
+def _moment(k: int, f: Activation, s: float, width: float, t: np.ndarray) -> np.ndarray:
+    """Integrand of the k-th Hermite coefficient of f(s + width t)."""
+    return _hermite(t, max(k, 1))[k] * f(s + width * t)
+
+
 def _mean(f: Activation, at: _Geometry) -> _Mean:
     """Coefficients of E[f | δ, ε]; along (key, query) w itself is δε overlap/√p."""
     width, p = at.total, at.p
     kinks = tuple((kink - at.s) / width for kink in f.kinks)
-    orders = range(2 * ORDER + 4)
-    moment = [
-        expect(lambda t, k=k: _hermite(t, max(k, 1))[k] * f(at.s + width * t), kinks)
-        for k in orders
-    ]
+    moment = [expect(partial(_moment, k, f, at.s, width), kinks) for k in range(2 * ORDER + 4)]
     of_f, of_slope = np.zeros((ORDER + 1,) * 2), np.zeros((ORDER + 2,) * 2)
     key, query = at.spread_key / width, at.spread_query / width
     for k, j in np.ndindex(of_slope.shape):
