@@ -35,7 +35,6 @@ def matched_ridge(
     Raises:
         InputError: for another standard, or a degree of freedom that no ridge gives.
     """
-
     gamma, c = np.broadcast_arrays(positive("gamma", gamma), positive("c", c))
     if standard not in STANDARDS:
         raise InputError(f"standard must be one of {', '.join(STANDARDS)}, given {standard!r}")
@@ -58,6 +57,8 @@ def _equal_freedom(gamma: np.ndarray, c: float, f: Nonlinearity | Coefficients) 
     grid = np.geomspace(*ends, _POINTS)
     values = _of_share(_share(grid, c, f), c)
     usable = np.isfinite(values)
+    from scipy.interpolate import PchipInterpolator  # a quarter of a second, for this alone
+
     grid, values = np.log(grid[usable]), values[usable]
     rising = np.r_[True, np.diff(np.maximum.accumulate(values)) > 0]
     curve = PchipInterpolator(grid[rising], values[rising])
