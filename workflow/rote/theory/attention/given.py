@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from rote.core import reals
 from rote.core.errors import InputError
@@ -134,11 +133,11 @@ def _equivalent(gamma: float, traces: np.ndarray, head: _Given) -> _Equivalent:
     C, D = 1 + traces[1] * noise, 1 + traces[0] * spectrum
     inverse = (A / C) @ A.T
     inverse[np.diag_indices_from(inverse)] += gamma * D
-    mirrored = linalg.inv(inverse, overwrite_a=True, check_finite=False)  # Q̃
+    mirrored = np.linalg.inv(inverse)  # Q̃
     B = (A / C).T @ mirrored
     Q = (A / D[:, None]).T @ A
     Q[np.diag_indices(n)] += gamma * C
-    Q = linalg.inv(Q, overwrite_a=True, check_finite=False)
+    Q = np.linalg.inv(Q)
     squares, other = Q**2, mirrored**2
     mixed = noise @ B**2 @ spectrum / n
     rows, columns = noise @ squares, spectrum @ other
