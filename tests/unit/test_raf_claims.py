@@ -308,8 +308,8 @@ def test_linear_learner_does_not_forget_most_where_it_generalizes_best():
 
 
 def test_svm_of_images_forgets_more_than_ridge_regression():
-    rows = {"eta": [0.3, 1.0] * 5, "lam": 1.0, "replicate": np.repeat(np.arange(5), 2)}
-    lost = 0.4 + 0.01 * np.arange(10)
-    machines = {"real_svm": pd.DataFrame(rows | {"e_mem": lost, "ridge_e_mem": lost - 0.1})}
+    rows = {"eta": [1.0, 3.0] * 10, "lam": 1.0, "replicate": np.repeat(np.arange(10), 2)}
+    lost = np.random.default_rng(0).normal(0.4, 0.02, (2, 20))
+    machines = {"real_svm": pd.DataFrame(rows | {"e_mem": lost[0], "ridge_e_mem": lost[1] - 0.1})}
     assert verdict("real_svm", machines) == "reproduced"
     assert fails_on_its_null("real_svm", machines)
