@@ -5,16 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rote.core.errors import InputError
-from rote.papers.attention import point
+from rote.papers.attention import point, simulation
 from rote.papers.attention.golden import GOLDEN, GOLDEN_RIDGE
 from rote.papers.attention.heads import (
     FUNCTIONS,
     SPIKES,
+    Spike,
     Structure,
 )
 from rote.papers.attention.heads import error as head_error
 from rote.theory import attention
 from rote.theory.attention import fixed_point, memorization, variants
+from rote.theory.attention.classes import Classes, classes_error
+from rote.theory.attention.strong import strong_signal_error
 
 U, V, T = np.eye(3)
 
@@ -302,7 +305,7 @@ def test_variants_reduce_to_the_model():
     np.testing.assert_allclose(
         variants.anisotropic_error(GAMMA, 512, np.ones(2048), "tanh").error, noise, rtol=1e-8
     )
-    weak = variants.strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
+    weak = strong_signal_error(GAMMA, 4.0, "tanh", 10**12, vectors)
     np.testing.assert_allclose(weak, base, rtol=1e-5)
 
 
@@ -369,8 +372,6 @@ def test_variants_have_their_measured_values():
     two = {"mu": np.sqrt(2) * U, "w_keys": [U, V], "w_queries": [U, U + V]}
     stacked = variants.heads_error(GAMMA, 2.0, ["tanh", "relu_c"], **two).error
     np.testing.assert_allclose(stacked, [0.0025, 0.0500, 0.2101, 0.3929], atol=6e-5)
-    strong = variants.strong_signal_error(1e-5, 0.25, "tanh", 256, attention.Vectors(4 * U))
-    assert float(strong) == pytest.approx(0.0277, abs=6e-5)
 
 
 @pytest.mark.parametrize(
@@ -477,3 +478,82 @@ def test_heads_without_noise_of_their_own_are_the_limit_of_heads_with_little():
         gaps.append(float(linear - variants.heads_error(1.0, 0.5, functions, **arguments).error))
     assert gaps[1] == pytest.approx(gaps[0] / 100, rel=0.01)  # of second order in the size
     assert 0 < gaps[1] < 1e-5
+
+
+@pytest.mark.parametrize("gamma", [1e-5, 1.0])
+@pytest.mark.parametrize("spike", ["none", "aligned", "key only"])
+def test_strong_signals_that_are_weak_are_the_model(spike, gamma):
+    structure = Structure(1.0, SPIKES[spike])
+    for f in ("tanh", "sign", "linear"):
+        strong = strong_signal_error(gamma, 2.0, f, 10**9, structure.vectors)
+        plain = attention.memorization_error(gamma, 2.0, f, structure.vectors).error
+        assert float(strong) == pytest.approx(float(plain), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("p", "mu2", "spike", "gamma", "simulated"),
+    [  # means of four to forty contexts, n = 4p
+        (256, 16, "none", 1e-5, 0.0296),
+        (512, 22.63, "none", 1e-5, 0.02246),
+        (512, 11.31, "aligned", 1e-5, 0.03296),
+        (128, 22.63, "none", 1.0, 0.00745),
+        (128, 33.94, "none", 1.0, 0.00103),
+        (128, 11.31, "aligned", 1.0, 0.01351),
+        (128, 16.97, "aligned", 1.0, 0.00245),
+    ],
+)
+def test_strong_signals_are_predicted_to_a_tenth(p, mu2, spike, gamma, simulated):
+    vectors = Structure(mu2, SPIKES[spike]).vectors
+    predicted = float(strong_signal_error(gamma, 0.25, "tanh", p, vectors))
+    assert predicted == pytest.approx(simulated, rel=0.12)
+
+
+FOUR = Classes([[1.5, 0, 0], [0, 1, 0.5], [-0.5, -1, 0], [-1, 0, -0.5]], [1, -1, 1, -1])
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("c", [0.5, 4.0])
+def test_two_classes_are_the_model_however_they_are_split(c, copies):
+    vectors = attention.Vectors([2.0, 0], [0.4, 1], [1, 0.3])
+    classes = Classes([[2.0, 0]] * copies + [[-2.0, 0]], [1] * copies + [-1], _shares(copies))
+    errors = classes_error(GAMMA, c, "tanh", classes, vectors.w_key, vectors.w_query)
+    model = attention.memorization_error(GAMMA, c, "tanh", vectors).error
+    np.testing.assert_allclose(errors, model, rtol=1e-6)
+
+
+def _shares(copies):
+    """Half of the tokens in the first classes."""
+    return [0.5 / copies] * copies + [0.5]
+
+
+def test_four_classes_are_predicted():
+    n, p, gamma = 400, 800, np.array([0.1, 1.0])
+    key, query = np.array([1, 0, 0.5]), np.array([0, 1.0, 0])
+    spike = simulation.padded_spike(Spike(key, query), p)
+    errors = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        numbers = rng.permutation(np.repeat(np.arange(4), n // 4))
+        X = rng.normal(size=(p, n))
+        X[:3] += np.asarray(FOUR.means)[numbers].T
+        A, _ = simulation.features(X, simulation.entrywise("tanh", p), spike)
+        labels = np.asarray(FOUR.labels, float)[numbers]
+        errors.append(simulation.probe_errors(A, labels, gamma))
+    predicted = classes_error(gamma, 2.0, "tanh", FOUR, key, query)
+    assert predicted == pytest.approx(np.mean(errors, axis=0), abs=0.02)
+
+
+def test_classes_are_checked():
+    for arguments, words in (
+        (([[1.0, 0], [0, 1]], [1, -1]), "must average to 0"),
+        (([[1.0], [-1]], [1, 1]), "must average to 0"),
+        (([[1.0], [-1]], [1, 0]), "labels must be ±1"),
+        (([1.0, -1], [1, -1]), "means must be"),
+        (([[1.0], [-1]], [1, -1], [0.5, 0.6]), "shares must be 2 numbers"),
+    ):
+        with pytest.raises(InputError, match=words):
+            Classes(*arguments)
+    with pytest.raises(InputError, match="must have the length 3"):
+        classes_error(1.0, 1.0, "tanh", FOUR, [1.0], [1.0])
+    with pytest.raises(InputError, match="classes must be `Classes`"):
+        classes_error(1.0, 1.0, "tanh", "four")

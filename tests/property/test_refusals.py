@@ -12,6 +12,7 @@ from rote.models import diffusion
 from rote.prune import online
 from rote.theory import attention, capacity, minnorm, posterior, raf
 from rote.theory.attention import variants
+from rote.theory.attention.strong import strong_signal_error
 from rote.waves import acoustic, helmholtz
 
 BAD = [np.nan, -np.inf, "x", None, [[1.0, np.nan]]]
@@ -29,7 +30,7 @@ CALLS = {
     variants.dense_error: POINT,
     variants.heads_error: {"gamma": 1.0, "c": 2.0, **HEAD},
     variants.anisotropic_error: {"gamma": 1.0, "n": 10, "spectrum": np.ones(5), "f": "tanh"},
-    variants.strong_signal_error: {**POINT, "p": 10, "vectors": attention.Vectors([1.0])},
+    strong_signal_error: {**POINT, "p": 10, "vectors": attention.Vectors([1.0])},
     raf.solve: {"loss": "hinge", "alpha": 1.0, "eps": 0.1, "lam": 1.0},
     raf.bayes_optimal: {"alpha": 1.0, "eps": 0.1},
     raf.bayes_rate: {"eps": 0.1},

@@ -14,6 +14,7 @@ from rote.papers.attention import (
     embeddings,
     experiments,
     heads,
+    real_heads,
     schema,
     settings,
     statistics,
@@ -36,6 +37,7 @@ def test_verbs_make_their_tables_and_no_claim_passes_on_its_null():
         "spectrum": experiments.spectrum(small.simulation, 1),
         "trained": trained.sweep(small.trained, 1),
         "embeddings": embeddings.sweep(small.embeddings, 1),
+        "heads": real_heads.sweep(small.heads, 1),
     }
     for name, frame in frames.items():
         tables.check(frame, schema.TABLES[name])

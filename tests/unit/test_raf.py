@@ -31,7 +31,8 @@ from rote.papers.raf.simulation import (
 from rote.run import config
 from rote.synth import rules_facts
 from scipy import optimize
-from sklearn.svm import LinearSVC
+from scipy.spatial.distance import cdist
+from sklearn.svm import SVC, LinearSVC
 
 
 def sample(alpha=3.0, eps=0.2, d=40, seed=0, **options):
@@ -249,7 +250,9 @@ def test_verbs_make_their_tables(name):
         "simulation": lambda: {"simulations": experiments.verify(small.simulation, 0.1, 1)},
         "universality": lambda: {"universality": experiments.universality(small.universality, 1)},
         "separability": lambda: {"separability": experiments.separability(small.separability, 1)},
-        "real": lambda: dict(zip(("real", "real_images"), real.sweep(small.real, 1), strict=True)),
+        "real": lambda: dict(
+            zip(("real", "real_images", "real_svm"), real.sweep(small.real, 1), strict=True)
+        ),
         "two_layer": lambda: {"two_layer": two_layer.sweep(small.two_layer, 1)},
     }[name]
     for table, frame in experiment().items():
@@ -328,3 +331,16 @@ def test_effective_dimension_counts_equal_directions():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20_000, 6)) * np.array([1, 1, 1, 1e-4, 1e-4, 1e-4])
     assert real.participation(X + 5) == pytest.approx(3, rel=0.02)
+
+
+def test_svm_and_ridge_of_images_minimize_their_losses():
+    options = settings.RafReal(rules=100, facts=30, valid=20, tests=50)
+    groups = real.SOURCES["digits"](options)
+    data = real.split(groups, options, np.random.default_rng(0))
+    K = np.exp(-cdist(data.X, data.X, "sqeuclidean") / 1000)
+    errors = real._svm(K, np.exp(-cdist(data.X_test, data.X, "sqeuclidean") / 1000), data, 0.5)
+    machine = SVC(kernel="precomputed", C=2.0).fit(K, data.y)  # with an intercept
+    lost = (machine.predict(K) != data.y)[data.facts].mean()
+    assert errors["e_mem"] == pytest.approx(lost, abs=0.1)
+    dual = np.linalg.solve(K + 0.5 * np.eye(len(K)), data.y)
+    assert errors["ridge_e_mem"] == ((K @ dual > 0) != (data.y > 0))[data.facts].mean()

@@ -165,7 +165,7 @@ def test_sweep_counts_the_wrong_images_of_the_ridges_it_compares():
     options = settings.RafReal(
         etas=[0.03, 1.0], penalties=5, rules=60, facts=10, valid=20, tests=40, replicates=3
     )
-    errors, pool = real.sweep(options, 1)
+    errors, pool, _ = real.sweep(options, 1)
     best = {}
     for eta, rows in errors.groupby("eta"):
         index = real.chosen(rows)[real.BEST]
@@ -305,3 +305,11 @@ def test_linear_learner_does_not_forget_most_where_it_generalizes_best():
     path = raf.solve("square", 4.0, 0.1, np.array([float(raf.optimal_ridge(0.1, 1, 0)), 1e3]))
     assert path.e_gen[0] < path.e_gen[1]
     assert path.e_mem[0] < path.e_mem[1]
+
+
+def test_svm_of_images_forgets_more_than_ridge_regression():
+    rows = {"eta": [1.0, 3.0] * 10, "lam": 1.0, "replicate": np.repeat(np.arange(10), 2)}
+    lost = np.random.default_rng(0).normal(0.4, 0.02, (2, 20))
+    machines = {"real_svm": pd.DataFrame(rows | {"e_mem": lost[0], "ridge_e_mem": lost[1] - 0.1})}
+    assert verdict("real_svm", machines) == "reproduced"
+    assert fails_on_its_null("real_svm", machines)

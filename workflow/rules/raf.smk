@@ -73,6 +73,7 @@ rule raf_fit_images:
     output:
         out=f"{RAF}/real.parquet",
         images=f"{RAF}/real_images.parquet",
+        svm=f"{RAF}/real_svm.parquet",
     log:
         "results/{run}/logs/raf_fit_images.log",
     benchmark:
@@ -84,7 +85,10 @@ rule raf_fit_images:
     params:
         job=job("raf:fit_images", "raf.real"),
     shell:
-        rote("raf fit-images --out {output.out:q} --images {output.images:q}")
+        rote(
+            "raf fit-images --out {output.out:q} --images {output.images:q}"
+            " --svm {output.svm:q}"
+        )
 
 
 rule raf_train_two_layer:

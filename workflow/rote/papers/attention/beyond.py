@@ -18,10 +18,12 @@ from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import variants
+from rote.theory.attention.strong import strong_signal_error
 
 CLIP = attention.Activation(attention.clipped_exp, (np.log(5),))  # not centered
 RIDGES = LIMIT_RIDGES[1:]
 MU2 = 2.0  # ||μ||² where there is a signal
+WEAK = 0.4
 
 
 class FeaturedContext(NamedTuple):
@@ -37,6 +39,7 @@ class ModelVariant(NamedTuple):
     theory: np.ndarray  # (γ,)
     draw: Callable[[np.random.Generator], FeaturedContext]
     trace: bool = True  # average over labels: where there is no signal
+    p: int | None = None  # of its tokens, where it is not that of the others
 
 
 def contexts(options: settings.AttentionSimulation, seed: int) -> pd.DataFrame:
@@ -61,10 +64,13 @@ def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     return {
         "unbalanced labels": _unbalanced(n, p, gammas),
         **_softmaxes(n, p, gammas),
-        "two heads": _two_heads(n, p, gammas),
+        "two heads": _two_heads(n, p, gammas, MU2),
+        # a weaker signal: with n = 4p it would reach the nonlinearity
+        "two heads, p/n = 1/4": _two_heads(n, n // 4, gammas, WEAK),
         "random dense head, tanh": _dense("tanh", n, p, gammas),
         "random dense head, linear": _dense("linear", n, p, gammas),
         "power law 0.5": _anisotropic(0.5, n, p, gammas),
+        "power law 0.5, common mean": _anisotropic(0.5, n, p, gammas, np.sqrt(MU2)),
         "power law 1": _anisotropic(1.0, n, p, gammas),
     }
 
@@ -116,9 +122,9 @@ def _softmaxes(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
     }
 
 
-def _two_heads(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+def _two_heads(n: int, p: int, gammas: np.ndarray, mu2: float) -> ModelVariant:
     heads = {"tanh": Spike(U, U), "relu_c": Spike(V, U + V)}
-    mu = np.sqrt(MU2) * U
+    mu = np.sqrt(mu2) * U
 
     def draw(rng: np.random.Generator) -> FeaturedContext:
         context = tokens.draw(n, p, rng, mu=mu)
@@ -137,7 +143,7 @@ def _two_heads(n: int, p: int, gammas: np.ndarray) -> ModelVariant:
         w_keys=[spike.key for spike in heads.values()],
         w_queries=[spike.query for spike in heads.values()],
     )
-    return ModelVariant(theory.error, draw, trace=False)
+    return ModelVariant(theory.error, draw, trace=False, p=p)
 
 
 def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
@@ -150,13 +156,20 @@ def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
     return ModelVariant(variants.dense_error(gammas, p / n, f).error, draw)
 
 
-def _anisotropic(exponent: float, n: int, p: int, gammas: np.ndarray) -> ModelVariant:
+def _anisotropic(
+    exponent: float, n: int, p: int, gammas: np.ndarray, mean: float = 0.0
+) -> ModelVariant:
+    """Tokens with a power-law covariance, and a mean of this length that all of them share."""
     spectrum = power_law(p, exponent)
     noise = tokens.anisotropic(np.sqrt(spectrum))
-    return ModelVariant(
-        theory=variants.anisotropic_error(gammas, n, spectrum, "tanh").error,
-        draw=_one_head(n, p, simulation.entrywise("tanh", p), noise=noise),
-    )
+    kernel = simulation.entrywise("tanh", p)
+
+    def draw(rng: np.random.Generator) -> FeaturedContext:
+        context = tokens.draw(n, p, rng, noise=noise)
+        context.X[:] += mean / np.sqrt(p)
+        return FeaturedContext(simulation.features(context.X, kernel)[0], context)
+
+    return ModelVariant(variants.anisotropic_error(gammas, n, spectrum, "tanh").error, draw)
 
 
 def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFrame]:
@@ -168,7 +181,7 @@ def _variants(options: settings.AttentionSimulation, seed: int) -> list[pd.DataF
             panel=name,
             series=name,
             n=n,
-            p=p,
+            p=case.p or p,
             gammas=RIDGES,
             name=name,
         )
@@ -188,11 +201,11 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
     """Signals that reach the nonlinearity, x = s = μᵀWμ/√p at n = 4p.
 
     Signals of all strengths stand on the same labels and noise, for their ratios. The theory is
-    the heuristic correction.
+    that of strong signals.
     """
     n, p = options.tokens, options.tokens // 4
-    gammas = np.array([1e-5])
-    strengths = (0.12, 0.25, 0.5, 1.0, 1.41, 2.0)
+    gammas = np.array([1e-5, 1.0])
+    strengths = (0.12, 0.25, 0.5, 1.0, 1.41, 2.0, 3.0)
     multiples = {"none": 1, "aligned": 2}  # of μᵀμ that μᵀWμ is
     parts = []
     for f, s, (name, multiple) in product(("tanh", "linear"), strengths, multiples.items()):
@@ -208,7 +221,7 @@ def _strong(options: settings.AttentionSimulation, seed: int) -> list[pd.DataFra
             structure=structure,
             x=s,
         )
-        corrected = variants.strong_signal_error(gammas, 0.25, f, p, structure.vectors)
+        corrected = strong_signal_error(gammas, 0.25, f, p, structure.vectors)
         ridge = attention.ridge_error(gammas, 0.25, structure.mu2)
         for replicate in range(options.replicates):
             rng = generator(seed, "attention", "strong", f, name, replicate)

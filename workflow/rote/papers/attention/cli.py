@@ -150,6 +150,36 @@ def simulate(
         tables.export(out, frame)
 
 
+@app.command()
+def heads(
+    model: Annotated[
+        str, typer.Argument(help="Folder of a GPT-2, GPT-NeoX (Pythia) or LLaMA model, or hub id.")
+    ],
+    text: Annotated[str, typer.Option(help="What it reads: file, folder or glob of text.")],
+    f: Functions = "tanh,softmax",
+    gamma: Ridges = "0.01,0.1,1",
+    n: Annotated[
+        int, typer.Option(help="Tokens of a context, all of different words.", min=8)
+    ] = 128,
+    contexts: Annotated[int, typer.Option(help="Contexts.", min=1)] = 2,
+    order: Annotated[str, typer.Option(help="Orders of scores that are not noise.")] = "1,3",
+    window: Annotated[int, typer.Option(help="Tokens that are read at once.", min=2)] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of all random streams.", min=0)] = 1,
+    out: Out = None,
+    figure: Picture = None,
+) -> None:
+    """Read a language model's heads: memorization error of each, predicted and measured."""
+    from rote.papers.attention import folder_heads
+
+    options = folder_heads.FolderHeads(model, text, f, gamma, order, n)
+    frame = folder_heads.read(options, contexts, window, seed)
+    typer.echo(folder_heads.summary(frame))
+    if out:
+        tables.export(out, frame)
+    if figure:
+        folder_heads.draw(figure, frame)
+
+
 @verb(app, settings.AttentionTheory)
 def solve_curves(
     run: Job,
@@ -213,6 +243,27 @@ def train_heads(
     tables.write(out, frame, schema.TrainedTable, run.provenance())
     if folder:
         tables.drop(folder, "heads-*.pt")
+
+
+@verb(app, settings.AttentionHeads)
+def read_heads(
+    run: Job,
+    out: table("Write: heads of language models on their activations."),
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
+    ] = None,
+    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+):
+    """Heads of small language models, trained for it: errors, predicted and measured."""
+    from rote import train
+    from rote.papers.attention import real_heads
+
+    folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
+    saving = train.Saving(folder, checkpoint_steps)
+    frame = real_heads.sweep(run.settings, run.seed, device=run.device, saving=saving)
+    tables.write(out, frame, schema.HeadsTable, run.provenance())
+    if folder:
+        tables.drop(folder, "language-models-*.pt")
 
 
 @verb(app, settings.AttentionEmbeddings)

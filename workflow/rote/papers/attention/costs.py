@@ -28,9 +28,18 @@ def _heads(s: Settings, where: Wildcards) -> float:
     return 20 * heads * t.contexts * t.steps * t.tokens**2 * (t.tokens + 2 * t.p)
 
 
+def _language_models(s: Settings, where: Wildcards) -> float:
+    """Training, 6 operations per weight and token; solves of about 8 steps, 10 n³ each."""
+    h = s.heads
+    training = 6 * 12 * h.width**2 * h.layers * h.steps * 8 * h.length
+    points = h.layers * h.heads * len(h.functions) * len(h.orders) * len(h.gammas)
+    return h.replicates * (training + 80 * points * h.tokens**3)
+
+
 WORK = {
     "solve_curves": _curves,
     "simulate_contexts": _contexts,
     "simulate_variants": _variants,
     "train_heads": _heads,
+    "read_heads": _language_models,
 }

@@ -17,9 +17,9 @@ from rote.ledger.nulls import (
     shuffled,
 )
 from rote.papers.attention import theory_claims
-from rote.papers.attention.beyond import MU2
+from rote.papers.attention.beyond import MU2, WEAK
 from rote.papers.attention.heads import HEAVY, SPIKES, Structure, error
-from rote.papers.attention.statistics import FLOOR
+from rote.papers.attention.statistics.samples import FLOOR
 from rote.papers.attention.theory_claims import Numbers
 
 Tables = Mapping[str, pd.DataFrame]
@@ -217,14 +217,30 @@ def uncorrected(tables: Tables) -> Tables:
     return replaced(tables, variants=table.assign(theory=theory))
 
 
+def weak_signals(tables: Tables) -> Tables:
+    """Strong signals have the theory of weak ones (variants)."""
+    table = tables["variants"]
+    theory = table["theory"].copy()
+    strong = table["figure"] == "strong"
+    for (f, spike, mu2), rows in table[strong].groupby(["f", "panel", "mu2"]):
+        gammas = np.sort(rows["gamma"].unique())
+        c = float((rows["p"] / rows["n"]).iloc[0])
+        solved = error(gammas, c, f, Structure(mu2, SPIKES[spike])).error
+        values = dict(zip(gammas, solved, strict=True))
+        theory[rows.index] = rows["gamma"].map(values)
+    return replaced(tables, variants=table.assign(theory=theory))
+
+
 PLAIN = {  # panel -> nonlinearity and structure of the model that a variant departs from
     "unbalanced labels": ("exp_clip", Structure()),
     "masked softmax": ("linear", Structure()),
     "masked softmax, aligned": ("linear", Structure(MU2, SPIKES["aligned"])),
     "two heads": ("tanh", Structure(MU2, SPIKES["aligned"])),
+    "two heads, p/n = 1/4": ("tanh", Structure(WEAK, SPIKES["aligned"])),
     "random dense head, tanh": ("tanh", Structure()),
     "random dense head, linear": ("linear", Structure()),
     "power law 0.5": ("tanh", Structure()),
+    "power law 0.5, common mean": ("tanh", Structure()),
 }
 
 
@@ -287,3 +303,18 @@ labels_alike.__doc__ = "Real labels have the errors of random ones (embeddings).
 def silent_inputs(tables: Tables) -> Tables:
     """Heads give nothing on real inputs: their error is 1 (embeddings)."""
     return replaced(tables, embeddings=tables["embeddings"].assign(error=1.0))
+
+
+# ---- heads of language models
+
+
+equivalent_off = off("heads", "theory", relative=False)
+head_theories_exchanged = exchanged_columns("heads", "theory", "isotropic")
+orders_alike = copied("heads", "order", 1, [3], ["f", "layer", "head", "gamma", "replicate"])
+orders_alike.__doc__ = "Higher components of the scores predict no better than the linear one."
+
+
+def heads_of_noise(tables: Tables) -> Tables:
+    """The nonlinear part of heads is noise, drawn anew (heads)."""
+    table = tables["heads"]
+    return replaced(tables, heads=table.assign(error=table["noise"]))

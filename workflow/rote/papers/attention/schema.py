@@ -119,6 +119,25 @@ class EmbeddingsTable(Table):
     )
 
 
+class HeadsTable(Table):
+    """A head of a language model on its activations, at one ridge; averages over random labels."""
+
+    KEY = ("f", "order", "layer", "head", "gamma", "replicate")
+    f: str = column("nonlinearity, or softmax")
+    order: int = column("of the polynomial in the scores that is not taken as noise")
+    layer: int = column("layer, from 0")
+    head: int = column("head of the layer, from 0")
+    gamma: float = column("ridge; entries of the tokens have mean square 1")
+    replicate: int = column("model with an initialization of its own, or context")
+    error: float = column("memorization error of attention")
+    ridge: float = column("memorization error of ridge regression on the same activations")
+    theory: float = column(
+        "theory with the head's activations and scores, the rest noise", nan="it was not solved"
+    )
+    noise: float = column("memorization error with drawn noise in place of the rest")
+    isotropic: float = column("theory for tokens and f alone, W = I", nan=_LOST)
+
+
 TABLES: dict[str, type[Table]] = {
     "curves": AttentionCurves,
     "phase": PhaseMap,
@@ -128,4 +147,5 @@ TABLES: dict[str, type[Table]] = {
     "spectrum": KernelSpectrum,
     "trained": TrainedTable,
     "embeddings": EmbeddingsTable,
+    "heads": HeadsTable,
 }

@@ -78,6 +78,55 @@ class AttentionTrained(Section):
     }
 
 
+class AttentionHeads(Section):
+    """Heads of small language models that the run trains, on their activations (our extension)."""
+
+    width: int = key(64, "Of the models, GPT-NeoX decoders", ge=4)
+    layers: int = key(2, "Layers", ge=1)
+    heads: int = key(4, "Heads of a layer", ge=1)
+    length: int = key(64, "Tokens of a window of text", ge=4)
+    documents: int = key(4000, "Generated biographies that they read", ge=10)
+    steps: int = key(200, "Steps of AdamW on 8 windows", ge=1)
+    tokens: int = key(128, "Tokens n of a context, all of different words", ge=16)
+    gammas: list[Positive] = key([0.01, 0.1, 1.0], "Ridges", min_length=1)
+    functions: list[Literal["linear", "tanh", "exp_clip", "softmax"]] = key(
+        ["tanh", "softmax"], "Nonlinearities", min_length=1
+    )
+    orders: list[Annotated[int, Field(ge=1, le=9)]] = key(
+        [1, 3],
+        "Orders of the polynomial in the scores beside which the rest is noise",
+        min_length=1,
+    )
+    replicates: int = key(8, "Models, from initializations of their own", ge=2)
+
+    SCALES: ClassVar = {
+        "smoke": {
+            "width": 16,
+            "layers": 1,
+            "heads": 2,
+            "length": 16,
+            "documents": 200,
+            "steps": 4,
+            "tokens": 32,
+            "replicates": 2,
+        },
+        "paper": {
+            "width": 256,
+            "layers": 4,
+            "length": 128,
+            "documents": 20000,
+            "steps": 2000,
+            "tokens": 512,
+        },
+    }
+
+    @model_validator(mode="after")
+    def _divides(self):
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        return self
+
+
 class AttentionEmbeddings(Section):
     """Real inputs as tokens: scanned digits, or the token embeddings of a language model."""
 
@@ -113,10 +162,11 @@ class AttentionEmbeddings(Section):
 class Settings(PaperSection):
     """A random matrix analysis of in-context memorization for nonlinear attention"""
 
-    leave_out: list[str] = left_out("trained", "variants", "spectrum")
+    leave_out: list[str] = left_out("trained", "variants", "spectrum", "heads")
     theory: AttentionTheory = key(AttentionTheory)
     simulation: AttentionSimulation = key(AttentionSimulation)
     trained: AttentionTrained = key(AttentionTrained)
     embeddings: AttentionEmbeddings = key(AttentionEmbeddings)
+    heads: AttentionHeads = key(AttentionHeads)
 
     SCALES: ClassVar = {"full": {"leave_out": []}}

@@ -272,13 +272,15 @@ def fit_images(
     run: Job,
     out: table("Write: errors per bandwidth and penalty."),
     images: table("Write: how often each test image is wrong."),
+    svm: table("Write: SVMs beside ridge regression."),
 ):
-    """Kernel ridge regression on real images with a rule and facts."""
+    """Kernel ridge regression and SVMs on real images with a rule and facts."""
     from rote.papers.raf import real
 
     result = real.sweep(run.settings, run.seed)
     tables.write(out, result.errors, schema.RealTable, run.provenance())
     tables.write(images, result.images, schema.RealImages, run.provenance())
+    tables.write(svm, result.svm, schema.RealSvm, run.provenance())
 
 
 @verb(app, settings.RafTwoLayer)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rote.ledger import theory
-from rote.ledger.nulls import Null, off, replaced
+from rote.ledger.nulls import Null, exchanged_columns, off, replaced
 from rote.papers.raf import settings, statistics
 from rote.papers.raf import theory_claims as claims
 from rote.theory import raf
@@ -49,6 +49,9 @@ def theory_of_other_bandwidths(tables: Tables) -> Tables:
     theory = table.set_index(["eta", *keys])["e_mem_theory"]
     index = pd.MultiIndex.from_arrays([other, *(table[key] for key in keys)])
     return replaced(tables, real=table.assign(e_mem_theory=theory.loc[index].to_numpy()))
+
+
+svm_as_ridge = exchanged_columns("real_svm", "e_mem", "ridge_e_mem")
 
 
 def networks_as_hinge(tables: Tables) -> Tables:

@@ -13,7 +13,7 @@ from rote.core.errors import InputError
 from rote.core.job import track
 from rote.core.seeds import generator
 from rote.data import images
-from rote.papers.raf import schema, settings
+from rote.papers.raf import schema, settings, solvers
 from rote.synth.rules_facts import sign
 from rote.theory import raf
 
@@ -174,6 +174,22 @@ class ImageSweep(NamedTuple):
 
     errors: pd.DataFrame  # RealTable
     images: pd.DataFrame  # RealImages
+    svm: pd.DataFrame  # RealSvm
+
+
+SVM_ETA = 1.0  # smallest η of an SVM: nearer to linear its active sets take long
+
+
+def _svm(K: np.ndarray, K_test: np.ndarray, data: ImageSplit, lam: float) -> dict[str, float]:
+    """Errors of an SVM (box 1/λ) and of ridge regression at one penalty λ, without intercepts."""
+    y = data.y
+    box = solvers.box_qp(y[:, None] * K * y, 1 / lam)
+    ridge = linalg.solve(K + lam * np.eye(len(K)), y, assume_a="pos")
+    errors = {}
+    for name, dual in (("", box * y), ("ridge_", ridge)):
+        errors[f"{name}e_gen"] = (sign(K_test @ dual) != data.y_test).mean()
+        errors[f"{name}e_mem"] = (sign(K @ dual) != y)[data.facts].mean()
+    return errors
 
 
 def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
@@ -197,12 +213,14 @@ def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
         )
     lams = np.geomspace(1e-6, 1e2, options.penalties)
     parts = []
+    machines: list[dict[str, float]] = []
     outcomes = {eta: [] for eta in options.etas}  # test images and which are wrong, (tests, λ)
     for replicate in track(range(options.replicates), "replicates"):
         data = split(groups, options, generator(seed, "raf", "real", replicate))
         train_distances = cdist(data.X, data.X, "sqeuclidean")
         fresh = np.concatenate([data.X_valid, data.X_test])
         fresh_distances = cdist(fresh, data.X, "sqeuclidean")
+        test_distances = fresh_distances[len(data.y_valid) :]
         labels = np.r_[data.y_valid, data.y_test][:, None]
         median = np.median(train_distances[np.triu_indices(len(data.X), 1)])
         alpha = len(data.X) / participation(data.X)
@@ -221,8 +239,15 @@ def sweep(options: settings.RafReal, seed: int) -> ImageSweep:
             columns |= {"alpha": alpha, "e_mem_theory": theory.e_mem}
             parts.append(tables.frame(schema.RealTable, columns))
             outcomes[eta].append((data.tested, wrong))
+            if eta >= SVM_ETA:
+                kernels = (np.exp(-eta * d / median) for d in (train_distances, test_distances))
+                K, K_test = kernels
+                for lam in options.svm:
+                    row = {"eta": eta, "lam": lam, "replicate": replicate}
+                    machines.append(row | _svm(K, K_test, data, lam))
     errors = pd.concat(parts, ignore_index=True)
-    return ImageSweep(errors, _of_images(errors, outcomes, len(groups.rule)))
+    svm = pd.DataFrame(machines, columns=list(schema.RealSvm.model_fields))
+    return ImageSweep(errors, _of_images(errors, outcomes, len(groups.rule)), svm)
 
 
 def _of_images(

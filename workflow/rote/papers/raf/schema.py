@@ -115,6 +115,19 @@ class RealImages(Table):
     wrong: int = column("of those, how many classify it wrongly")
 
 
+class RealSvm(Table):
+    """An SVM and ridge regression with the same kernel and penalty on real images."""
+
+    KEY = ("eta", "lam", "replicate")
+    eta: float = column("eta of exp(-eta D² / median D²)")
+    lam: float = column("penalty; the SVM's box is 1/lam")
+    replicate: int = column("replicate")
+    e_gen: float = column("error of the SVM on test images")
+    e_mem: float = column("share of training facts that the SVM does not reproduce")
+    ridge_e_gen: float = column("error of ridge regression on test images")
+    ridge_e_mem: float = column("share of training facts that ridge regression does not reproduce")
+
+
 class TwoLayerTable(Table):
     """One trained two-layer network."""
 
@@ -139,5 +152,6 @@ TABLES: dict[str, type[Table]] = {
     "separability": SeparabilityTable,
     "real": RealTable,
     "real_images": RealImages,
+    "real_svm": RealSvm,
     "two_layer": TwoLayerTable,
 }

@@ -97,6 +97,9 @@ class RafReal(Section):
         [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], "eta of exp(-eta D^2 / median D^2)", min_length=1
     )
     penalties: int = key(31, "Ridge penalties, log-spaced over 1e-6 ... 1e2", ge=3)
+    svm: list[Positive] = key(
+        [1.0], "Penalties of SVMs beside ridge regression, at eta >= 1", min_length=1
+    )
     replicates: int = key(10, "Random choices of images and labels", ge=2)
 
     SCALES: ClassVar = {
@@ -109,8 +112,9 @@ class RafReal(Section):
             "penalties": 9,
             "replicates": 5,
         },
-        "full": {"penalties": 61},
+        "full": {"penalties": 61, "svm": [0.1, 1.0, 10.0]},
         "paper": {
+            "svm": [1.0],
             "source": "cifar10",
             "root": "data/cifar10",
             "download": True,

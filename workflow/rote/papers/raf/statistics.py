@@ -188,6 +188,15 @@ def real_theory(tables: Tables) -> Values:
     return {f"η = {eta:g}": rows.to_numpy() for eta, rows in means.groupby(level="eta")}
 
 
+def real_svm(tables: Tables) -> Values:
+    """Real images: facts lost by an SVM and by ridge regression at penalty 1, η nearest to 1."""
+    table = tables["real_svm"]
+    etas = np.sort(table["eta"].unique())
+    eta = etas[np.abs(np.log(etas)).argmin()]
+    rows = table[(table["eta"] == eta) & (table["lam"] == 1)]
+    return {f"η = {eta:g}": rows[["e_mem", "ridge_e_mem"]].to_numpy()}
+
+
 def _memory_cost(rows: pd.DataFrame) -> np.ndarray:
     """E_gen at the best ridge that remembers the facts minus that at the best, (replicates,)."""
     index = chosen(rows)

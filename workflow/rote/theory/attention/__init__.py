@@ -10,7 +10,7 @@ As n, p → ∞ attention is linear attention with gain a1 = E[ξ f(ξ)] plus sy
 ν − a1², so that E follows from a 3 × 3 fixed point (`fixed_point`), its derivative in γ (one linear
 solve) and the signal's three directions (`memorization`). The equations are derived independently
 of the paper, whose body could not be read, and checked against simulation. `variants` holds what
-goes beyond it.
+goes beyond it, `given` a head on tokens as they are.
 """
 
 from rote.theory.attention.activation import (
@@ -25,6 +25,7 @@ from rote.theory.attention.activation import (
     moments,
     named,
 )
+from rote.theory.attention.given import given_error
 from rote.theory.attention.memorization import (
     AttentionSolution,
     Vectors,
@@ -49,6 +50,7 @@ __all__ = [
     "diagonal",
     "equal_power",
     "finite_size",
+    "given_error",
     "kernel_density",
     "matched_ridge",
     "memorization_error",

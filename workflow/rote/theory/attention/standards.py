@@ -6,7 +6,6 @@ features of equal power, and probes with equally many degrees of freedom.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 
 from rote.core.errors import InputError
 from rote.theory.attention.activation import Coefficients, Nonlinearity, moments
@@ -58,6 +57,8 @@ def _equal_freedom(gamma: np.ndarray, c: float, f: Nonlinearity | Coefficients) 
     grid = np.geomspace(*ends, _POINTS)
     values = _of_share(_share(grid, c, f), c)
     usable = np.isfinite(values)
+    from scipy.interpolate import PchipInterpolator  # a quarter of a second, for this alone
+
     grid, values = np.log(grid[usable]), values[usable]
     rising = np.r_[True, np.diff(np.maximum.accumulate(values)) > 0]
     curve = PchipInterpolator(grid[rising], values[rising])

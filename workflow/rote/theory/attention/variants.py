@@ -1,7 +1,7 @@
 """Beyond the paper's setting. Every function returns E over γ,
 some with what is left of it as γ → 0.
 
-Unbalanced labels, softmax, random dense weights, several heads, anisotropic tokens, strong signals.
+Unbalanced labels, softmax, random dense weights, several heads, anisotropic tokens.
 The ledger says what was checked against simulation.
 
 Where the fixed point has another shape (`pencils`) its roots are decimal (`path`): E is right to
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rote.core.errors import InputError
-from rote.theory.attention import fixed_point, gaussian, path, pencils
+from rote.theory.attention import fixed_point, path, pencils
 from rote.theory.attention.activation import (
     Activation,
     Coefficients,
@@ -49,7 +49,6 @@ from rote.theory.attention.memorization import (
     kron_eye,
     psi,
     scaled,
-    signal,
 )
 
 _RANK = 1e-12  # of the noise of heads, relative: below it they have no noise of their own
@@ -331,57 +330,6 @@ def anisotropic_error(
     levels, counts = np.unique(values / mean, return_counts=True)
     system = pencils.anisotropic(levels, counts, n, slope, moment.noise / unit)
     return _solved(gamma, system, unit * mean, Fraction(len(values), n))
-
-
-def strong_signal_error(
-    gamma: ArrayLike,
-    c: float,
-    f: Activation | str,
-    p: int,
-    vectors: Vectors,
-) -> np.ndarray:
-    """E(γ) with the first-order effect of a signal that reaches an odd nonlinearity: a heuristic.
-
-    Args:
-        gamma: ridge γ > 0, any shape.
-        c: dimensions per token p/n > 0.
-        f: an odd nonlinearity.
-        p: dimension of a token.
-        vectors: signal and spike.
-
-    Kernel entries are f(±s + vξ) with s = μᵀWμ/√p: the moments of f are taken there, and what f
-    makes of ±s beyond its linear part becomes a spike along the labels.
-    """
-    gamma = positive("gamma", gamma)
-    c = float(within("c", positive("c", c), C_RANGE))
-    p = count("p", p)
-    if not isinstance(vectors, Vectors):
-        raise InputError(f"vectors must be `Vectors`, given {vectors!r}")
-    f, basis = named(f), vectors.coordinates()
-    Wm, mW = basis.W @ basis.mu, basis.W.T @ basis.mu
-    key2, query2 = basis.w_key @ basis.w_key, basis.w_query @ basis.w_query
-    v = np.sqrt(1 + (Wm @ Wm + mW @ mW + 2 * basis.w_key @ basis.w_query + key2 * query2) / p)
-    reach = basis.mu @ Wm
-    s = reach / np.sqrt(p)
-    kinks = tuple((k - s) / v for k in f.kinks)
-    b = expect(lambda t: f(s + v * t), kinks)
-    a1 = expect(lambda t: t * f(s + v * t), kinks) / v
-
-    def remainders(t: np.ndarray) -> np.ndarray:
-        centered = f(s + v * t) - b
-        return np.stack([centered**2, (centered - a1 * v * t) ** 2])
-
-    variance, rest = gaussian.expectation(remainders, kinks, offset=b).value
-    rest = float(rest) if rest > 1e-28 * variance else 0.0
-    unit = a1**2 + rest
-    if not unit > 1e-24:
-        raise InputError("f is constant around the signal: attention then sees nothing")
-    heads = fixed_point.head(c, a1 / np.sqrt(unit), rest / unit, 0.0)
-    ridge = within("gamma / (variance of f)", gamma.ravel() / unit, GAMMA_RANGE)
-    root = fixed_point.solve(ridge, heads)
-    spike = (b * np.sqrt(p) / c - a1 * reach / c) / np.sqrt(unit) * fixed_point.P
-    slopes = (signal(x, heads, basis, block=spike)[1][0] for x in (root, root.rough))
-    return certified(*(-(ridge**2) * slope for slope in slopes)).reshape(gamma.shape)
 
 
 def _solved(gamma: ArrayLike, system: path.System, unit: float, rank: Fraction) -> VariantError:

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from rote.core.errors import InputError
 from rote.theory.raf.arguments import check_domains, check_range, fraction
@@ -159,6 +158,8 @@ def hinge_limit(eps: float, v_star: float) -> HingeLimit:
     def balance(M):
         pull = right * expect(lambda u: u * force(M * u), M, 1)
         return pull - wrong * expect(lambda u: u * force(-M * u), M, -1)
+
+    from scipy import optimize  # a sixth of a second, for this alone
 
     M = math.exp(optimize.brentq(lambda x: balance(math.exp(x)), -90, 90, xtol=1e-14, rtol=1e-14))
     square = right * expect(lambda u: force(M * u) ** 2, M, 1)

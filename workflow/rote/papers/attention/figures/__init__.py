@@ -48,7 +48,8 @@ FIGURES: dict[str, Figure] = {
         tables=("spectrum",),
         title="Figure 5: eigenvalues of the attention kernel",
         caption="One kernel each, diagonal zero, no signal; dashed: the limiting density, "
-        "without its atom for linear f at p < n; strips: histogram minus density.",
+        "without the atom of linear f at p < n, which finite n widens; strips: histogram "
+        "minus density.",
         paper_shows="Known from the literature on kernel matrices.",
         origin="reconstruction",
     ),
@@ -112,6 +113,17 @@ FIGURES: dict[str, Figure] = {
         caption="a: random labels, with the theory for the measured covariance (bars). b: what is "
         "between them, and the distance from the theory for isotropic tokens. "
         "c, d: gap to ridge regression on the same contexts.",
+        paper_shows="Mentions GPT-2 weights briefly; no details are known.",
+        origin="extension",
+    ),
+    "heads": Figure(
+        module="extensions",
+        tables=("heads",),
+        title="Heads of language models on their activations",
+        caption="A dot is a head of one model at one ridge. Across: what theory predicts from its "
+        "activations and scores, with functions of the scores beyond the linear part as noise "
+        "(filled) or beyond order 3 (hollow). Line: as predicted. Grey: theory for size and f "
+        "alone.",
         paper_shows="Mentions GPT-2 weights briefly; no details are known.",
         origin="extension",
     ),

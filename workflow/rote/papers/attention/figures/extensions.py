@@ -27,7 +27,8 @@ from rote.plotting import (
 def strong(tables: Tables) -> Canvas:
     """Signals that reach the nonlinearity."""
     table = tables["variants"]
-    table = table[table["figure"] == "strong"].assign(
+    table = table[table["figure"] == "strong"]
+    table = table[table["gamma"] == table["gamma"].min()].assign(
         ratio=lambda rows: rows["error"] / rows["ridge"],
         corrected=lambda rows: rows["theory"] / rows["ridge_theory"],
     )
@@ -37,7 +38,7 @@ def strong(tables: Tables) -> Canvas:
         rows = table[table["panel"] == panel]
         linear, tanh = (rows[rows["f"] == f] for f in ("linear", "tanh"))
         line = tanh.groupby("x")["corrected"].first()
-        style = {"label": "tanh, corrected theory", "linestyle": "--"}
+        style = {"label": "tanh, theory of strong signals", "linestyle": "--"}
         theory(ax, line.index, line, color=FUNCTIONS["tanh"].color, **style)
         ax.axhline(1, color=INK, linewidth=1, label="theory for weak signals")
         points(ax, linear, "x", "ratio", **FUNCTIONS["linear"].marks())
@@ -71,7 +72,7 @@ def variants(tables: Tables) -> Canvas:
         _at_points(ax, rows.groupby("gamma")["theory"].first(), label="its own theory")
         points(ax, rows, "gamma", "error", color=PALETTE[0], label="simulation")
         residuals(strip, rows, "gamma", "error", "theory", color=PALETTE[0])
-        ax.set_title(name, fontsize=7)
+        ax.set_title(name.replace(", ", ",\n"), fontsize=7)
         ax.set(xscale="log", ylim=(-0.05, 1.05))
         strip.set_xlabel(GAMMA)
     for strip in strips[:, 1:].flat:
@@ -157,3 +158,34 @@ def embeddings(tables: Tables) -> Canvas:
         ax.set_visible(ax.has_data())
     legend_below(canvas, 4)
     return canvas
+
+
+def heads(tables: Tables) -> Canvas:
+    """Heads of language models: measured against predicted errors."""
+    table = tables["heads"]
+    functions, gammas = list(dict.fromkeys(table["f"])), sorted(table["gamma"].unique())
+    canvas, axes = panels(1, len(functions), height=2.8, sharey=True)
+    for ax, f, panel in zip(axes[0], functions, "abcdefgh", strict=False):
+        rows = table[table["f"] == f]
+        low = rows[["error", "theory", "isotropic"]].min().min()
+        ax.plot([low, 1], [low, 1], color=INK, linewidth=0.8, label="as predicted")
+        first = rows[rows["order"] == rows["order"].min()]
+        ax.plot(first["isotropic"], first["error"], **_DOT, color="0.75", label="size and f alone")
+        for gamma, color in zip(gammas, shade(len(gammas)), strict=True):
+            _predicted(ax, rows[rows["gamma"] == gamma], color)
+        ax.set(title=f"{panel}  {look_of(f).label}", xlabel="predicted E", xlim=(low - 0.02, 1.02))
+    axes[0, 0].set_ylabel("measured E")
+    legend_below(canvas, 4)
+    return canvas
+
+
+_DOT = {"linestyle": "none", "marker": "o", "markersize": 2.5, "markeredgewidth": 0.7}
+
+
+def _predicted(ax: Axes, rows: pd.DataFrame, color: object) -> None:
+    """Heads at one ridge: filled at the lowest order, hollow at higher ones."""
+    name = f"γ = {rows['gamma'].iloc[0]:g}"
+    for order, part in rows.groupby("order"):
+        fill = color if order == rows["order"].min() else "white"
+        style = _DOT | {"color": color, "markerfacecolor": fill}
+        ax.plot(part["theory"], part["error"], **style, label=f"order {order}, {name}")

@@ -21,7 +21,7 @@ from rote.papers.attention.figures.style import (
     Tables,
     look_of,
 )
-from rote.papers.attention.statistics import MIN_EIGENVALUES
+from rote.papers.attention.statistics.samples import MIN_EIGENVALUES
 from rote.plotting import (
     FAINT,
     INK,
@@ -244,6 +244,10 @@ def spectrum(tables: Tables) -> Canvas:
         reach = 3 * (rows["simulated"] - rows["theory"]).abs().quantile(0.9)  # without an atom
         strip.set_ylim(-reach, reach)
         ax.set(title=f"{look.label}, p/n = {c:g}")
+        if f == "linear" and c < 1:  # its eigenvalue −a1 is that of directions without tokens
+            ax.annotate(
+                f"atom at −1:\n{1 - c:g} of all", (-0.6, 0.8 * ax.get_ylim()[1]), fontsize=7
+            )
     for strip in strips[-1]:
         strip.set_xlabel("eigenvalue of K")
     for ax, strip in zip(axes[:, 0], strips[:, 0], strict=True):

@@ -37,6 +37,10 @@ def real(tables: Tables) -> Canvas:
         style = {"color": color, "label": f"η = {eta:g}", "markersize": 2.5}
         sweep.plot(means["e_gen"], means["e_mem"], "o", **style)
         _lost_facts(lost, table[table["eta"] == eta], color)
+        machines = tables["real_svm"]
+        machines = machines[machines["eta"] == eta]
+        style = {"marker": "s", "markerfacecolor": "white", "markersize": 3.5}
+        points(lost, machines, "lam", "e_mem", color=color, **style)
     remembering = f"best with ≤ {100 * MAX_E_MEM:g} % of facts lost"
     for penalty, label, color, marker, shift in (
         (BEST, "best ridge", PALETTE[4], "^", -2),
