@@ -191,11 +191,11 @@ def measured_ticks(axis: Axis, values: Sequence, numbers: int = 6) -> None:
 def _readable(axis: Axis, places: np.ndarray, nearest: float = 0.08) -> np.ndarray:
     """Places that are at least this share of their range from the one before them."""
     at = axis.get_transform().transform(places)
-    kept = [0]
+    chosen = [0]
     for number in range(1, len(places)):
-        if at[number] - at[kept[-1]] >= nearest * (at[-1] - at[0]):
-            kept.append(number)
-    return places[kept] if len(places) else places
+        if at[number] - at[chosen[-1]] >= nearest * (at[-1] - at[0]):
+            chosen.append(number)
+    return places[chosen] if len(places) else places
 
 
 def plain(value: float) -> str:
