@@ -243,3 +243,25 @@ def test_a_column_too_small_to_be_squared_is_refused():
     for function in (minnorm.factorize, minnorm.identifiable, lambda X: minnorm.fit(X, X[:, 0])):
         with pytest.raises(InputError, match="column 1 has 1e-170"):
             function(X)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(8, 48),
+    st.integers(8, 48),
+    st.floats(0, 6),
+    st.integers(-6, 6),
+    st.integers(0, 10**6),
+)
+def test_small_designs_of_any_condition_are_those_of_lapack(n, d, spread, unit, seed):
+    """Whether by a Gram matrix or not: the same rank, singular values and coefficients."""
+    rng = np.random.default_rng(seed)
+    rank = int(rng.integers(1, min(n, d) + 1))
+    left, right = (np.linalg.qr(rng.normal(size=(size, rank)))[0] for size in (n, d))
+    root = 10.0 ** (unit - spread * rng.random(rank))
+    X, y = (left * root) @ right.T, left @ rng.normal(size=rank)
+    spectrum = minnorm.factorize(X)
+    assert len(spectrum.w) == rank
+    np.testing.assert_allclose(np.sort(spectrum.w), np.sort(root**2), rtol=1e-8)
+    expected = right @ ((left.T @ y) / root)
+    np.testing.assert_allclose(minnorm.fit(X, y), expected, atol=1e-7 * np.linalg.norm(expected))

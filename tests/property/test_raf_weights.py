@@ -184,3 +184,39 @@ def test_grids_and_optima_take_weights():
     assert best.loc[16.0, "e_mem"] <= 0.01
     chosen = instruments.optima("square", fixed, instruments.LearnerAxes(weight="2"))
     assert chosen["weight"].item() == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(-3, 3).map(lambda x: 10**x),
+    st.floats(-3, 3).map(lambda x: 10**x),
+    st.floats(-6, 3).map(lambda x: 10**x),
+    st.floats(0, 80),
+    st.sampled_from(sorted(raf.LOSSES)),
+)
+def test_facts_alone_of_any_weight_are_those_of_another_ridge(alpha, ridge, weight, angle, loss):
+    learner = raf.Learner.at_angle(angle)
+    plain = raf.solve(loss, alpha, 1.0, ridge, learner)
+    weighed = raf.solve(loss, alpha, 1.0, ridge * weight, replace(learner, weight=weight))
+    assert float(weighed.e_mem) == pytest.approx(float(plain.e_mem), rel=1e-8, abs=1e-200)
+    assert float(weighed.e_gen) == pytest.approx(0.5, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda: raf.best_ridge("square", [1.0, 2.0], [0.1, 0.2, 0.3]), "alpha, eps"),
+        (lambda: raf.best_ridge("square", "x", 0.1), "alpha"),
+        (lambda: raf.best_ridge("square", 2.0, 0.1, forget="x"), "forget"),
+        (lambda: raf.best_kernel("square", [1.0, 2.0], [0.1, 0.2, 0.3]), "alpha, eps"),
+        (lambda: raf.best_kernel("square", 2.0, 0.1, weight=[1.0, 2.0]), "weight"),
+        (lambda: raf.memory_width("square", 2.0, 0.1, raf.Learner(0.8, 0.6), np.nan), "forget"),
+        (lambda: raf.memory_width("square", 2.0, 0.1, raf.Learner(0.8, 0.6), 2.0), "forget"),
+        (lambda: raf.memory_width("square", [1, 2], [0.1] * 3, raf.Learner(0.8, 0.6)), "alpha"),
+        (lambda: raf.solve("square", 2.0, 0.1, 0.3, "linear"), "learner"),
+        (lambda: raf.rule_error("cubic", raf.solve("square", 2.0, 0.1, 0.3)), "loss"),
+    ],
+)
+def test_what_optima_do_not_take_is_named(call, argument):
+    with pytest.raises(InputError, match=argument):
+        call()

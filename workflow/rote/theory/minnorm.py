@@ -17,6 +17,7 @@ from rote.core.errors import InputError
 AMBIGUOUS = 1e-7  # Gram eigenvalues below this, relative to the largest, do not settle the rank
 SCALES = 1e3  # between columns, beyond which a plain SVD loses the small ones
 SMALL = 64  # rows or columns up to which an SVD is taken unless the Gram matrix is as good
+TINY = 16  # rows or columns below which nothing is cheaper than the eigenvalues themselves
 WELL = 1e-4  # ratio of Gram eigenvalues from which on it is
 UNSETTLED = 1e-13  # singular values between rounding and this are neither zero nor known
 ACCURACY = 1e-7  # of what `fit` returns, relative to the norm, in columns of length one
@@ -105,7 +106,10 @@ def _by_gram(X: np.ndarray | sparse.sparray, *, small: bool) -> ThinSVD | None:
     """
     n, d = X.shape
     tall = n >= d
-    w, V = np.linalg.eigh(_dense(X.T @ X if tall else X @ X.T))  # (k,), (k, k)
+    gram = _dense(X.T @ X if tall else X @ X.T)
+    if small and len(gram) >= TINY and _surely_ill(gram):
+        return None
+    w, V = np.linalg.eigh(gram)  # (k,), (k, k)
     if small and w[0] < WELL * w[-1]:
         return None
     keep = w > AMBIGUOUS * w[-1]
@@ -116,6 +120,16 @@ def _by_gram(X: np.ndarray | sparse.sparray, *, small: bool) -> ThinSVD | None:
     w, V = w[keep], V[:, keep]
     projected = (X @ V if tall else X.T @ V) / np.sqrt(w)
     return ThinSVD(w, projected, V) if tall else ThinSVD(w, V, projected)
+
+
+def _surely_ill(gram: np.ndarray) -> bool:
+    """Whether a Cholesky factor, far cheaper than eigenvalues, shows one below `WELL`.
+
+    No diagonal entry is above the largest eigenvalue.
+    """
+    shifted = gram.copy()
+    shifted.flat[:: len(gram) + 1] -= WELL * gram.diagonal().max()
+    return bool(lapack.dpotrf(shifted.T, overwrite_a=1, clean=0)[1])
 
 
 def _by_svd(X: np.ndarray, lengths: np.ndarray, mild: bool) -> ThinSVD:

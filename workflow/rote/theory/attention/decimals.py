@@ -92,7 +92,7 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     Raises:
         ZeroDivisionError, LinAlgError: as `solve`.
     """
-    return solve(matrix, eye(len(matrix)) if matrix.dtype == object else np.eye(len(matrix)))
+    return solve(matrix, eye(len(matrix))) if matrix.dtype == object else np.linalg.inv(matrix)
 
 
 def cholesky(matrix: np.ndarray) -> np.ndarray:

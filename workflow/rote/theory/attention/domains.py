@@ -88,14 +88,14 @@ DOMAINS = [
         f"{_HEAD}, ν of all heads; vectors of one length, keys with their queries",
         _EXCESS,
         f"{_PENCILS}; one head, and heads that are one, against the model",
-        "one head 12 to 30 ms, two with a signal 25 to 70 ms a point, less in a grid",
+        "one head 10 to 25 ms, two 20 to 50 ms, three 35 to 95 ms a point, less in a grid",
     ),
     Domain(
         "rote.theory.attention.variants.dense_error",
         _HEAD,
         _EXCESS,
         f"{_PENCILS}; simulation",
-        "12 to 30 ms a point, less in a grid",
+        "10 to 20 ms a point, less in a grid",
     ),
     Domain(
         "rote.theory.attention.variants.anisotropic_error",
@@ -103,7 +103,7 @@ DOMAINS = [
         "few dominating directions",
         f"{_EXCESS}; every eigenvalue counts",
         f"{_PENCILS}; equal eigenvalues against the model",
-        "25 to 60 ms a point, and 0.1 ms per distinct eigenvalue",
+        "12 to 30 ms a point, and 0.1 ms per distinct eigenvalue",
     ),
     Domain(
         "rote.theory.attention.variants.softmax",

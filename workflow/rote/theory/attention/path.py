@@ -19,7 +19,7 @@ import numpy as np
 
 from rote.theory.attention import decimals
 
-_CLOSE = 1e-8  # of the last step at a point of the way, relative
+_CLOSE = 1e-3  # of the last step at a point of the way, relative: what is left is its square
 _STRIDES = (math.log(10.0), math.log(300.0), 1e-2)  # of log γ: first, longest, shortest
 _FLOAT_STRIDE = 0.1  # shortest in double precision: where it takes shorter ones, decimals go on
 _FIRST = 6  # iterations before Newton

@@ -244,9 +244,7 @@ def heads_error(
     signal = None
     turn, active = _independent(slopes, noise)
     if m.any():
-        mixing = np.eye(len(m[0])) + keys[:, :, None] * queries[:, None, :]
-        mixed = np.einsum("ij,i,irq->jrq", turn, slopes / c, mixing)
-        signal = pencils.Signal(m[0], mixed)
+        signal = pencils.Signal(m[0], slopes / c, turn, np.stack([keys, queries]))
     slopes, noise = (slopes @ turn)[:active], (turn.T @ noise @ turn)[:active, :active]
     system = pencils.heads(c, slopes, noise / c, signal)
     return _solved(gamma, system, unit, Fraction(c) * active)

@@ -67,6 +67,22 @@ def check_range(name: str, values: np.ndarray, low: float, high: float) -> None:
         )
 
 
+def broadcast(**parameters: np.ndarray | float) -> list[np.ndarray]:
+    """Arguments as arrays of one shape.
+
+    Args:
+        **parameters: of any shapes that broadcast.
+
+    Raises:
+        InputError: naming an argument that is no number, or all whose shapes do not broadcast.
+    """
+    arrays = [reals.array(name, given) for name, given in parameters.items()]
+    try:
+        return list(np.broadcast_arrays(*arrays))
+    except ValueError as error:
+        raise InputError(f"shapes of {', '.join(parameters)} do not broadcast: {error}") from error
+
+
 def fraction(eps: np.ndarray | float, closed: bool = True) -> np.ndarray:
     """A fraction of facts as an array.
 

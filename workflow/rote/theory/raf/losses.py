@@ -111,7 +111,8 @@ def weighted(loss: RafLoss, weight: float) -> RafLoss:
     """
 
     def sweep(order: int, s: State) -> np.ndarray:
-        share = np.maximum(1 - s.eps, _MIN_SHARE)
+        of_all = 1 - s.eps
+        share = np.maximum(of_all, _MIN_SHARE)
         m, one = share * s.unit, np.ones_like(s.eps)
         q = m**2 + s.rest
         rules = loss.sweep(order, State(s.alpha, 0 * one, s.lam, m, s.rest, s.v))
@@ -120,11 +121,11 @@ def weighted(loss: RafLoss, weight: float) -> RafLoss:
         # the state of facts has m = 0 and σ² = q: by log m, log σ² and log v
         by_q = of_facts[1]
         moved = np.stack([2 * m**2 / q * by_q, s.rest / q * by_q, of_facts[2]])
-        by_x = share * of_rules + s.eps * moved
+        by_x = of_all * of_rules + s.eps * moved
         by_x[:, 0] = of_rules[:, 0]
-        hats = share * rules[:3] + s.eps * facts[:3]
+        hats = of_all * rules[:3] + s.eps * facts[:3]
         hats[0] = rules[0]  # over 1 − ε; facts do not pull towards the teacher
-        pull = share * rules[3] - s.eps * facts[2]
+        pull = share * rules[3] + (share - of_all) * rules[2] - s.eps * facts[2]
         return np.concatenate([hats, pull[None], by_x.reshape(9, -1)])
 
     return loss._replace(slope=weight * loss.slope, sweep=sweep, closed_form=None)

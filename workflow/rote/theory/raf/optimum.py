@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
-from rote.theory.raf.arguments import check_domains
+from rote.theory.raf.arguments import broadcast, check_domains
 from rote.theory.raf.learner import Learner
 from rote.theory.raf.solver import Solution, solve
 
@@ -58,9 +59,10 @@ def best_ridge(
         InputError: as `solve`, and for `forget` outside [0, 1].
     """
     _check_forget(forget)
-    kappa = np.nan if learner.kappa is None else learner.kappa
-    given = (alpha, eps, learner.mu1, learner.mustar, kappa, learner.weight, forget)
-    arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in given))
+    fields.check_types({"learner": Learner}, {"learner": learner})
+    parameters = {"alpha": alpha, "eps": eps, "mu1": learner.mu1, "mustar": learner.mustar}
+    parameters["kappa"] = np.nan if learner.kappa is None else learner.kappa
+    arrays = broadcast(**parameters, weight=learner.weight, forget=forget)
     alpha, eps, mu1, mustar, kappa, weight, bound = (array.ravel()[:, None] for array in arrays)
     width = None if learner.kappa is None else kappa
 
@@ -83,15 +85,15 @@ def best_ridge(
         best, index = _best(at(np.exp(grid)), grid, bound)
     if zero is not None:
         better = zero.e_gen <= best.e_gen + _ROUNDING
-        fields = zip(zero, best, strict=True)
-        best = Optimum._make(np.where(better, exact, other) for exact, other in fields)
+        pairs = zip(zero, best, strict=True)
+        best = Optimum._make(np.where(better, exact, other) for exact, other in pairs)
     result = Optimum._make(field.reshape(arrays[0].shape) for field in best)
     gamma = np.degrees(np.arctan2(mustar, np.abs(mu1))).reshape(arrays[0].shape)
     return result._replace(gamma=np.where(np.isnan(result.e_gen), np.nan, gamma))
 
 
 def _check_forget(forget: np.ndarray | float) -> None:
-    values = np.asarray(forget, float)
+    values = reals.array("forget", forget)
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError(f"forget must be in [0, 1], given {forget}")
 
@@ -148,8 +150,11 @@ def best_kernel(
         InputError: as `best_ridge`.
     """
     _check_forget(forget)
-    check_domains(alpha=alpha, eps=eps)
-    arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in (alpha, eps, forget)))
+    check_domains(alpha=alpha, eps=eps, weight=weight)
+    for name, given in {"kappa": kappa, "weight": weight}.items():
+        if np.ndim(given):
+            raise InputError(f"{name} must be a single number, given shape {np.shape(given)}")
+    arrays = broadcast(alpha=alpha, eps=eps, forget=forget)
     points = zip(*(array.ravel() for array in arrays), strict=True)
     best = [_over_angles(loss, point, kappa, weight) for point in points]
     return Optimum._make(
@@ -193,7 +198,7 @@ def memory_width(
         eps: fraction of facts; broadcasts with `alpha`.
         learner: μ1 and μ⋆ of the activation and the weight of facts, numbers; its width is not
             used.
-        forget: the share, in (0, 1).
+        forget: the share, a number in [0, 1].
         lam: ridge; None is the one that generalizes best at every width.
 
     Returns:
@@ -203,8 +208,14 @@ def memory_width(
     Raises:
         InputError: as `solve`.
     """
+    _check_forget(forget)
     check_domains(alpha=alpha, eps=eps)
-    arrays = np.broadcast_arrays(np.asarray(alpha, float), np.asarray(eps, float))
+    fields.check_types({"learner": Learner}, {"learner": learner})
+    numbers = {"mu1": learner.mu1, "mustar": learner.mustar, "weight": learner.weight}
+    for name, given in (numbers | {"forget": forget, "lam": lam}).items():
+        if np.ndim(given):
+            raise InputError(f"{name} must be a single number, given shape {np.shape(given)}")
+    arrays = broadcast(alpha=alpha, eps=eps)
     alpha, eps = (array.ravel() for array in arrays)
 
     def excess(kappa: np.ndarray, rows: np.ndarray) -> np.ndarray:

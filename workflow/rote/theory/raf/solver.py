@@ -10,7 +10,7 @@ from scipy import special
 from rote.core import fields
 from rote.core.errors import InputError
 from rote.theory.raf import newton
-from rote.theory.raf.arguments import check_domains, check_range
+from rote.theory.raf.arguments import broadcast, check_domains, check_range
 from rote.theory.raf.bayes import bayes_map
 from rote.theory.raf.learner import Learner
 from rote.theory.raf.losses import LOSSES, OrderParameters, RafLoss, weighted
@@ -93,15 +93,15 @@ def solve(
     if not isinstance(loss, str) or loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
     check_domains(alpha=alpha, eps=eps, lam=lam)
+    fields.check_types(
+        {"learner": Learner, "solver": Solver}, {"learner": learner, "solver": solver}
+    )
     kernel_limit = learner.kappa is None
     parameters = {"alpha": alpha, "eps": eps, "lam": lam}
     parameters |= {"mu1": learner.mu1, "mustar": learner.mustar}
     parameters["kappa"] = np.inf if learner.kappa is None else learner.kappa
     parameters["weight"] = learner.weight
-    try:
-        arrays = np.broadcast_arrays(*(np.asarray(value, float) for value in parameters.values()))
-    except ValueError as error:
-        raise InputError(f"shapes of {', '.join(parameters)} do not broadcast: {error}") from error
+    arrays = broadcast(**parameters)
     points = _Arguments._make(array.ravel() for array in arrays)
     if kernel_limit:
         _check_interpolation(loss, points)
@@ -112,14 +112,14 @@ def solve(
     _check_ranges(points)
     # an interpolator does not depend on weights
     weight = np.where(points.lam > 0, points.weight, 1.0)
-    fields = [np.empty(len(weight), kind) for kind in _KINDS]
+    columns = [np.empty(len(weight), kind) for kind in _KINDS]
     for value in np.unique(weight):
         of_weight = weight == value
         some = _Arguments._make(values[of_weight] for values in points)
         part = _solve(LOSSES[loss], float(value), some, solver)
-        for field, values in zip(fields, part, strict=True):
-            field[of_weight] = values
-    solution = _check_bayes(Solution._make(fields), points)
+        for column, values in zip(columns, part, strict=True):
+            column[of_weight] = values
+    solution = _check_bayes(Solution._make(columns), points)
     return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
 
 

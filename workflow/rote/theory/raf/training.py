@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rote.core.errors import InputError
 from rote.theory.raf.losses import LOSSES
 from rote.theory.raf.margins import rule_mass
 from rote.theory.raf.solver import Solution
@@ -19,7 +20,12 @@ def rule_error(loss: str, solution: Solution) -> np.ndarray:
 
     Returns:
         Of the solution's shape; NaN where it did not converge, 0 for interpolators.
+
+    Raises:
+        InputError: for another loss.
     """
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
     fields = np.broadcast_arrays(solution.v, solution.m, solution.q, solution.e_gen)
     V, m, q, e_gen = (np.atleast_1d(field).astype(float) for field in fields)
     lost = np.where(np.isnan(m), np.nan, 0.0)
