@@ -124,7 +124,6 @@ class RealSvm(Table):
     replicate: int = column("replicate")
     e_gen: float = column("error of the SVM on test images")
     e_mem: float = column("share of training facts that the SVM does not reproduce")
-    ridge_e_gen: float = column("error of ridge regression on test images")
     ridge_e_mem: float = column("share of training facts that ridge regression does not reproduce")
 
 

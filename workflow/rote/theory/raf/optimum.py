@@ -98,6 +98,13 @@ def _check_forget(forget: np.ndarray | float) -> None:
         raise InputError(f"forget must be in [0, 1], given {forget}")
 
 
+def _check_single(**parameters: np.ndarray | float | None) -> None:
+    for name, given in parameters.items():
+        shape = np.asarray(given).shape
+        if shape:
+            raise InputError(f"{name} must be a single number, given shape {shape}")
+
+
 def _best(s: Solution, log_lam: np.ndarray, bound: np.ndarray) -> tuple[Optimum, np.ndarray]:
     """The best column of every row, and its number."""
     allowed = np.where(s.e_mem <= bound, s.e_gen, np.inf)
@@ -151,9 +158,7 @@ def best_kernel(
     """
     _check_forget(forget)
     check_domains(alpha=alpha, eps=eps, weight=weight)
-    for name, given in {"kappa": kappa, "weight": weight}.items():
-        if np.ndim(given):
-            raise InputError(f"{name} must be a single number, given shape {np.shape(given)}")
+    _check_single(kappa=kappa, weight=weight)
     arrays = broadcast(alpha=alpha, eps=eps, forget=forget)
     points = zip(*(array.ravel() for array in arrays), strict=True)
     best = [_over_angles(loss, point, kappa, weight) for point in points]
@@ -211,10 +216,8 @@ def memory_width(
     _check_forget(forget)
     check_domains(alpha=alpha, eps=eps)
     fields.check_types({"learner": Learner}, {"learner": learner})
-    numbers = {"mu1": learner.mu1, "mustar": learner.mustar, "weight": learner.weight}
-    for name, given in (numbers | {"forget": forget, "lam": lam}).items():
-        if np.ndim(given):
-            raise InputError(f"{name} must be a single number, given shape {np.shape(given)}")
+    _check_single(mu1=learner.mu1, mustar=learner.mustar, weight=learner.weight)
+    _check_single(forget=forget, lam=lam)
     arrays = broadcast(alpha=alpha, eps=eps)
     alpha, eps = (array.ravel() for array in arrays)
 

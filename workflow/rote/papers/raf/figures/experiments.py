@@ -41,6 +41,8 @@ def real(tables: Tables) -> Canvas:
         machines = machines[machines["eta"] == eta]
         style = {"marker": "s", "markerfacecolor": "white", "markersize": 3.5}
         points(lost, machines, "lam", "e_mem", color=color, **style)
+        means = machines.groupby("lam")[["e_gen", "e_mem"]].mean()
+        sweep.plot(means["e_gen"], means["e_mem"], color=color, linestyle="none", **style)
     remembering = f"best with ≤ {100 * MAX_E_MEM:g} % of facts lost"
     for penalty, label, color, marker, shift in (
         (BEST, "best ridge", PALETTE[4], "^", -2),
