@@ -73,10 +73,10 @@ def kept_ledger(root: Path, rows: list[dict]) -> str:
     ("change", "says"),
     [
         (lambda rows: rows, "the claims and criteria that the repository has"),
-        (lambda rows: [row | {"criterion": "> 12345"} for row in rows], ": 5 are judged"),
-        (lambda rows: [rows[0] | {"says": "Other words."}, *rows[1:]], "1 are worded anew"),
-        (lambda rows: rows[2:], "2 were added."),
-        (lambda rows: [*rows, rows[0] | {"claim": "raf_former"}], "1 were withdrawn."),
+        (lambda rows: [row | {"criterion": "> 12345"} for row in rows], ": 5 judged"),
+        (lambda rows: [rows[0] | {"says": "Other words."}, *rows[1:]], "1 worded anew"),
+        (lambda rows: rows[2:], "2 added."),
+        (lambda rows: [*rows, rows[0] | {"claim": "raf_former"}], "1 withdrawn."),
     ],
 )
 def test_text_says_how_claims_differ_from_those_of_the_published_ledger(tmp_path, change, says):
@@ -86,7 +86,7 @@ def test_text_says_how_claims_differ_from_those_of_the_published_ledger(tmp_path
         for c in entries
     ]
     text = kept_ledger(tmp_path, change(rows))
-    assert says.replace("5 are", f"{len(entries)} are") in text
+    assert says.replace("5 judged", f"{len(entries)} judged") in text
 
 
 def test_published_coverage_is_what_the_intervals_have():

@@ -198,12 +198,12 @@ def _changed(frame: pd.DataFrame, root: Path) -> str:
     entries = _entries(judged["paper"].unique(), root)
     both = [judged.loc[name] for name in judged.index.intersection(list(entries))]
     counts = {
-        "are judged by other criteria now": sum(
+        "judged by other criteria now": sum(
             row.criterion not in ("", *_criteria(entries[row.name])) for row in both
         ),
-        "are worded anew": sum(row.says != entries[row.name].says for row in both),
-        "were added": len(entries.keys() - set(judged.index)),
-        "were withdrawn": len(set(judged.index) - entries.keys()),
+        "worded anew": sum(row.says != entries[row.name].says for row in both),
+        "added": len(entries.keys() - set(judged.index)),
+        "withdrawn": len(set(judged.index) - entries.keys()),
     }
     changes = [f"{count} {what}" for what, count in counts.items() if count]
     if not changes:
