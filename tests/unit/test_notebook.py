@@ -120,9 +120,10 @@ def test_chapter_without_results_names_the_command(tmp_path, monkeypatch):
 def test_redraw_names_what_the_figure_draws(project):
     chapter = Chapter("raf", project / "results/mine")
     chapter._has = lambda figure: True
-    with pytest.raises(InputError, match="redraw: real draws real, not moon"):
+    with pytest.raises(InputError, match="redraw: real draws real, real_svm, not moon"):
         chapter.redraw("real", moon="eta < 1")
-    chapter.tables = {"real": pd.DataFrame({"eta": [1.0, 2.0]})}
+    rows = pd.DataFrame({"eta": [1.0, 2.0]})
+    chapter.tables = {"real": rows, "real_svm": rows}
     for query in ("mass < 1", "eta < 0", "eta <"):
         assert "cannot be drawn of these rows" in chapter.redraw("real", real=query).data
 

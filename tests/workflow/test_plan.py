@@ -79,6 +79,7 @@ def test_rules_name_their_gpu(rules):
         "longtail_train_sizes",
         "raf_train_two_layer",
         "attention_train_heads",
+        "attention_evaluate_heads",
         "cramless_train_networks",
         "distmem_train_ladder",
         "distmem_train_ablation",

@@ -90,19 +90,19 @@ rule attention_train_heads:
         rote("attention train-heads --out {output.out:q}", CHECKPOINTS)
 
 
-rule attention_read_heads:
+rule attention_evaluate_heads:
     output:
         out=f"{ATTENTION}/heads.parquet",
     log:
-        "results/{run}/logs/attention_read_heads.log",
+        "results/{run}/logs/attention_evaluate_heads.log",
     benchmark:
-        "results/{run}/benchmarks/attention_read_heads.tsv"
+        "results/{run}/benchmarks/attention_evaluate_heads.tsv"
     resources:
         gpu=1,
         mem_mb=at_scale(2000, 16000),
         runtime=at_scale(20, 720),
         checkpoint_steps=CONFIG.checkpoint_steps,
     params:
-        job=job("attention:read_heads", "attention.heads"),
+        job=job("attention:evaluate_heads", "attention.heads"),
     shell:
-        rote("attention read-heads --out {output.out:q}", CHECKPOINTS)
+        rote("attention evaluate-heads --out {output.out:q}", CHECKPOINTS)

@@ -246,7 +246,7 @@ def train_heads(
 
 
 @verb(app, settings.AttentionHeads)
-def read_heads(
+def evaluate_heads(
     run: Job,
     out: table("Write: heads of language models on their activations."),
     checkpoints: Annotated[

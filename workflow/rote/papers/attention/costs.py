@@ -41,5 +41,5 @@ WORK = {
     "simulate_contexts": _contexts,
     "simulate_variants": _variants,
     "train_heads": _heads,
-    "read_heads": _language_models,
+    "evaluate_heads": _language_models,
 }

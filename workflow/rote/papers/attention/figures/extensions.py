@@ -173,8 +173,12 @@ def heads(tables: Tables) -> Canvas:
         ax.plot(first["isotropic"], first["error"], **_DOT, color="0.75", label="size and f alone")
         for gamma, color in zip(gammas, shade(len(gammas)), strict=True):
             _predicted(ax, rows[rows["gamma"] == gamma], color)
-        ax.set(title=f"{panel}  {look_of(f).label}", xlabel="predicted E", xlim=(low - 0.02, 1.02))
-    axes[0, 0].set_ylabel("measured E")
+        ax.set(
+            title=f"{panel}  {look_of(f).label}",
+            xlabel="predicted error E",
+            xlim=(low - 0.02, 1.02),
+        )
+    axes[0, 0].set_ylabel("measured error E")
     legend_below(canvas, 4)
     return canvas
 
