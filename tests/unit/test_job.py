@@ -9,12 +9,12 @@ import uuid
 
 import numpy as np
 import pytest
-from rote.core import job
+from rote.core import job, verbs
 from rote.core.errors import InputError
 
 HOLD = """
 import os, sys, time
-from rote.core import job
+from rote.core import job, verbs
 with job.lease(int(sys.argv[1]), poll_s=0.02) as devices:
     print(",".join(devices), os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     time.sleep(float(sys.argv[2]))
@@ -247,3 +247,23 @@ def test_track_lines_come_further_apart_and_tell_the_status(caplog, monkeypatch)
     assert (np.diff(gaps) >= 0).all()
     assert gaps[0] == 2
     assert gaps[-1] == 60
+
+
+def train(run, checkpoints, error=None):
+    """A job that saves its state, and perhaps fails then."""
+    with verbs.resumable(run, checkpoints, "paper") as folder:
+        if folder:
+            folder.mkdir(exist_ok=True)
+            (folder / "stack.pt").write_bytes(b"state")
+        if error:
+            raise error
+
+
+def test_checkpoints_are_removed_only_when_a_job_is_done(tmp_path):
+    with job.start("paper verb", code="abc", seed=1) as run:
+        with pytest.raises(KeyError):
+            train(run, tmp_path, KeyError())
+        assert (tmp_path / f"paper-abc-{run.digest}/stack.pt").exists()
+        train(run, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+        train(run, None)

@@ -11,7 +11,8 @@ gives `rote longtail solve-linear --sweep ... --settings ... --seed ... --thread
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,33 @@ RunOption = Annotated[
         autocompletion=runs.names,
     ),
 ]
+
+
+# Options of verbs that train.
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(help="Folder for checkpoints; a killed run resumes from there.", metavar="DIR"),
+]
+CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
+
+
+@contextmanager
+def resumable(run: job.Job, checkpoints: Path | None, name: str) -> Iterator[Path | None]:
+    """The folder of a job's checkpoints, which are removed when the block ends without an error.
+
+    Only a job of the same code and settings goes on from them.
+
+    Args:
+        run: the job.
+        checkpoints: folder of all jobs' checkpoints; None: none, here and in the block.
+        name: what is trained.
+    """
+    from rote.core import tables  # here: `rote --help` takes no pandas
+
+    folder = checkpoints and checkpoints / f"{name}-{run.code or 'by-hand'}-{run.digest}"
+    yield folder
+    if folder:
+        tables.drop(folder, "*.pt")
 
 
 def result(description: str) -> Any:

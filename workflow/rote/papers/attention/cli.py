@@ -7,7 +7,7 @@ import typer
 
 from rote.core import tables, verbs
 from rote.core.job import Job
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.attention import schema, settings
 
 app = typer.Typer(
@@ -228,42 +228,34 @@ def simulate_variants(
 def train_heads(
     run: Job,
     out: table("Write: heads during training."),
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Attention weights learnt by descent on the theory, on fresh contexts, on one context."""
     from rote import train
     from rote.papers.attention import trained
 
-    folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
-    saving = train.Saving(folder, checkpoint_steps)
-    frame = trained.sweep(run.settings, run.seed, device=run.device, saving=saving)
-    tables.write(out, frame, schema.TrainedTable, run.provenance())
-    if folder:
-        tables.drop(folder, "heads-*.pt")
+    with resumable(run, checkpoints, "attention-heads") as folder:
+        saving = train.Saving(folder, checkpoint_steps)
+        frame = trained.sweep(run.settings, run.seed, device=run.device, saving=saving)
+        tables.write(out, frame, schema.TrainedTable, run.provenance())
 
 
 @verb(app, settings.AttentionHeads)
 def evaluate_heads(
     run: Job,
     out: table("Write: heads of language models on their activations."),
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Heads of small language models, trained for it: errors, predicted and measured."""
     from rote import train
     from rote.papers.attention import real_heads
 
-    folder = checkpoints and checkpoints / f"attention-{run.code or 'by-hand'}-{run.digest}"
-    saving = train.Saving(folder, checkpoint_steps)
-    frame = real_heads.sweep(run.settings, run.seed, device=run.device, saving=saving)
-    tables.write(out, frame, schema.HeadsTable, run.provenance())
-    if folder:
-        tables.drop(folder, "language-models-*.pt")
+    with resumable(run, checkpoints, "attention-language-models") as folder:
+        saving = train.Saving(folder, checkpoint_steps)
+        frame = real_heads.sweep(run.settings, run.seed, device=run.device, saving=saving)
+        tables.write(out, frame, schema.HeadsTable, run.provenance())
 
 
 @verb(app, settings.AttentionEmbeddings)

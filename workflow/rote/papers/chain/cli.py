@@ -1,7 +1,5 @@
 """`rote chain <verb>`: from a corpus to pruned corpora, networks, memories, and what they know."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +8,7 @@ import typer
 from rote.core import tables
 from rote.core.arrays import load, save
 from rote.core.job import Job
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.chain import schema, settings
 
 app = typer.Typer(
@@ -27,8 +25,6 @@ Width = Annotated[
 ]
 Arrays = Annotated[Path, typer.Option(metavar="SAFETENSORS")]
 Folder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
-Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
-CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 Networks = Annotated[
     Path, typer.Option(help="Folder with <world>-<width>.safetensors.", metavar="DIR")
 ]
@@ -58,7 +54,8 @@ def train_scorer(
     from rote.papers.chain import networks, training, worlds
 
     folder = worlds.open_world(world)
-    with _checkpoint(run, checkpoints, f"chain-score-{folder.name}-{width}") as file:
+    with resumable(run, checkpoints, f"chain-score-{folder.name}-{width}") as states:
+        file = states and states / f"{run.seed}.pt"
         job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
         save(out, training.train_unpruned(run.settings, folder, width, job))
 
@@ -97,7 +94,8 @@ def train_model(
     from rote.papers.chain import networks, training, worlds
 
     folder = worlds.open_world(world)
-    with _checkpoint(run, checkpoints, f"chain-train-{folder.name}-{width}") as file:
+    with resumable(run, checkpoints, f"chain-train-{folder.name}-{width}") as states:
+        file = states and states / f"{run.seed}.pt"
         job = networks.ChainJob(run.seed, run.device, file, checkpoint_steps)
         save(out, training.train_pruned(run.settings, folder, load(pruned), width, job))
 
@@ -151,14 +149,3 @@ def evaluate(
     frames = evaluation.evaluate(run.settings, inputs, run.seed)
     for name, frame in frames.items():
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
-
-
-@contextmanager
-def _checkpoint(run: Job, folder: Path | None, name: str) -> Iterator[Path | None]:
-    """A file that only a run of the same code and settings goes on from; removed on success."""
-    if folder is None:
-        yield None
-        return
-    file = folder / f"{name}-{run.code or 'by-hand'}-{run.digest}" / f"{run.seed}.pt"
-    yield file
-    tables.drop(file.parent, "*.pt")

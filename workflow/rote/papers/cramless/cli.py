@@ -8,7 +8,7 @@ import typer
 
 from rote.core import tables
 from rote.core.job import Job
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.cramless import schema, settings
 from rote.papers.cramless.arms import GROUPS, TEXT_SCHEMES, TEXT_SIZES, text_arm
 
@@ -20,8 +20,6 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Option(help="Folder for the group's tables.", metavar="DIR")]
-Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
-CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 
 
 @verb(app, settings.CramlessFacts)
@@ -67,14 +65,14 @@ def train_networks(
     """Train one group of arms, replicates stacked, and ask each network for every fact."""
     from rote.papers.cramless import training
 
-    folder = _checkpoints(run, checkpoints, group)
-    job = training.CramlessJob(run.seed, run.device, folder, checkpoint_steps)
     selections, rates = (tables.read(path) if path else None for path in (pruned, tuned))
     facts_table = tables.read(facts)
-    frames = training.train_group(group, run.settings, facts_table, selections, job, rates)
-    for name, frame in frames._asdict().items():
-        tables.write(out / f"{name}_{group}.parquet", frame, schema.TABLES[name], run.provenance())
-    _drop(folder)
+    with resumable(run, checkpoints, f"cramless-{group}") as folder:
+        job = training.CramlessJob(run.seed, run.device, folder, checkpoint_steps)
+        frames = training.train_group(group, run.settings, facts_table, selections, job, rates)
+        for name, frame in frames._asdict().items():
+            path = out / f"{name}_{group}.parquet"
+            tables.write(path, frame, schema.TABLES[name], run.provenance())
 
 
 @verb(app, settings.CramlessText)
@@ -112,13 +110,12 @@ def train_text(
     from rote.papers.cramless import text
 
     arm = text_arm(size, scheme)
-    states = _checkpoints(run, checkpoints, f"text-{arm.name}")
     devices = run.devices if run.device == "cuda" else []
-    workers = text.Processes(devices, processes, states, checkpoint_steps)
     inputs = text.read_inputs(folder, tables.read(annotations))
-    frame = text.train_replicates(arm, run.settings, inputs, run.seed, workers)
-    tables.write(out, frame, schema.TextRuns, run.provenance())
-    _drop(states)
+    with resumable(run, checkpoints, f"cramless-text-{arm.name}") as states:
+        workers = text.Processes(devices, processes, states, checkpoint_steps)
+        frame = text.train_replicates(arm, run.settings, inputs, run.seed, workers)
+        tables.write(out, frame, schema.TextRuns, run.provenance())
 
 
 @verb(app)
@@ -144,13 +141,3 @@ def evaluate_networks(
         parts = [tables.read(file) for file in files]
         frame = pd.concat(parts, ignore_index=True)
         tables.write(out / f"{name}.parquet", frame, schema.TABLES[name], run.provenance())
-
-
-def _checkpoints(run: Job, folder: Path | None, name: str) -> Path | None:
-    """A folder that only a run of the same code and settings goes on from."""
-    return folder and folder / f"cramless-{name}-{run.code or 'by-hand'}-{run.digest}"
-
-
-def _drop(folder: Path | None) -> None:
-    if folder:
-        tables.drop(folder, "*.pt")

@@ -9,7 +9,7 @@ import typer
 
 from rote.core import tables
 from rote.core.job import Job, meter
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, table, verb
 from rote.papers.distmem import schema, settings
 
 app = typer.Typer(
@@ -34,8 +34,6 @@ Measured = Annotated[
 ]
 Scores = Annotated[list[Path], typer.Option(help="Read: scores of every model.", metavar="PARQUET")]
 OutFolder = Annotated[Path, typer.Option(help="Write: a folder.", metavar="DIR")]
-Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
-Steps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 
 
 @verb(app, settings.DistmemWorld)
@@ -98,7 +96,7 @@ def train_ladder(
         Path, typer.Option(help="Write: <source>/<share>/, each a model folder.", metavar="DIR")
     ],
     checkpoints: Checkpoints = None,
-    checkpoint_steps: Steps = 500,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train a network of one size on every generated corpus, stacked."""
     from rote.papers.distmem import families, ladder
@@ -120,7 +118,7 @@ def train_ablation(
     ],
     out: table("Write: what the networks then know of each fact."),
     checkpoints: Checkpoints = None,
-    checkpoint_steps: Steps = 500,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train one size again, on changed corpora and from another initialization."""
     from rote.papers.distmem import ablation, families, ladder

@@ -19,6 +19,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import Job
 from rote.core.seeds import generator
+from rote.core.verbs import resumable
 from rote.models import lm, rotary
 from rote.papers.distmem.families import Rung
 from rote.papers.distmem.settings import DistmemLadder
@@ -85,12 +86,9 @@ def saved(
         checkpoints: folder of all checkpoints; None: none.
         checkpoint_steps: steps between two savings.
     """
-    if checkpoints is None:
-        yield LadderTraining(run.device)
-        return
-    folder = checkpoints / f"distmem-{name}-{run.code or 'by-hand'}-{run.digest}"
-    yield LadderTraining(run.device, folder / f"{run.seed}.pt", checkpoint_steps)
-    tables.drop(folder, "*.pt")
+    with resumable(run, checkpoints, f"distmem-{name}") as folder:
+        file = folder and folder / f"{run.seed}.pt"
+        yield LadderTraining(run.device, file, checkpoint_steps)
 
 
 def read(folders: Sequence[Path]) -> list[TrainingCorpus]:

@@ -10,7 +10,7 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.core.job import Job
 from rote.core.registry import registered
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.inversion import priors, schema, settings
 
 app = typer.Typer(
@@ -104,24 +104,19 @@ def train_networks(
     out: Annotated[Path, typer.Option(help="Write: the networks.", metavar="SAFETENSORS")],
     steps: Annotated[int, typer.Option(help="Diffusion steps.", min=10)] = 200,
     schedule: Annotated[str, typer.Option(help="Noise schedule: paper or zero_snr.")] = "paper",
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train score networks on training sets of every size, as one stack."""
     from rote.papers.inversion import library, networks, schedules
 
     kind = registered(priors.PREDICTIONS, prediction, "--prediction")
-    state = f"inversion-{prediction}-{run.code or 'by-hand'}-{run.digest}"
-    folder = checkpoints and checkpoints / state
     velocity_models = library.read(tables.read(models), run.settings.standardization)
     noise = schedules.for_training(schedule, steps)
-    placement = networks.Placement(run.device, folder, checkpoint_steps)
-    trained = networks.fit(kind, run.settings, velocity_models, noise, run.seed, placement)
-    networks.save(out, trained, velocity_models)
-    if folder:
-        tables.drop(folder, "*.pt")
+    with resumable(run, checkpoints, f"inversion-{prediction}") as folder:
+        placement = networks.Placement(run.device, folder, checkpoint_steps)
+        trained = networks.fit(kind, run.settings, velocity_models, noise, run.seed, placement)
+        networks.save(out, trained, velocity_models)
 
 
 @verb(app, settings.InversionWaveform)

@@ -8,7 +8,7 @@ import typer
 
 from rote.core import tables
 from rote.core.job import Job, track
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, table, verb
 from rote.papers.longtail import schema, settings
 from rote.papers.longtail.architectures import ARCHITECTURES
 
@@ -106,13 +106,8 @@ def train_network(
     images: Images,
     triples: table("Read: the triples."),
     out: table("Write: losses of every trained network."),
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for checkpoints; a killed run resumes from there.", metavar="DIR"
-        ),
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Train one architecture on every training set, weight decay and replicate, in one program."""
     from rote.papers.longtail import network

@@ -8,7 +8,7 @@ import typer
 
 from rote.core import tables, verbs
 from rote.core.job import Job
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.raf import schema, settings
 
 app = typer.Typer(
@@ -287,18 +287,14 @@ def fit_images(
 def train_two_layer(
     run: Job,
     out: table("Write: errors of trained networks."),
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")
-    ] = None,
-    checkpoint_steps: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
+    checkpoints: Checkpoints = None,
+    checkpoint_steps: CheckpointSteps = 500,
 ):
     """Two-layer networks: sample size, width, initialization and weight decay, stacked."""
     from rote import train
     from rote.papers.raf import two_layer
 
-    folder = checkpoints and checkpoints / f"raf-{run.code or 'by-hand'}-{run.digest}"
-    saving = train.Saving(folder, checkpoint_steps)
-    frame = two_layer.sweep(run.settings, run.seed, device=run.device, saving=saving)
-    tables.write(out, frame, schema.TwoLayerTable, run.provenance())
-    if folder:
-        tables.drop(folder, "two-layer-*.pt")
+    with resumable(run, checkpoints, "raf") as folder:
+        saving = train.Saving(folder, checkpoint_steps)
+        frame = two_layer.sweep(run.settings, run.seed, device=run.device, saving=saving)
+        tables.write(out, frame, schema.TwoLayerTable, run.provenance())

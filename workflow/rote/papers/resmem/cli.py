@@ -9,7 +9,7 @@ import typer
 from rote.core import tables
 from rote.core.arrays import load, save
 from rote.core.job import Job
-from rote.core.verbs import table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.resmem import schema, sections, settings, tasks
 from rote.papers.resmem.task import ResmemTask, TrainingRun
 
@@ -26,8 +26,6 @@ Folder = Annotated[Path, typer.Option(help="Write: a folder of tables.", metavar
 Bases = Annotated[Path, typer.Option(help="Trained bases.", metavar="SAFETENSORS")]
 Embeddings = Annotated[Path, typer.Option(help="Logits and embeddings.", metavar="SAFETENSORS")]
 Residuals = Annotated[Path, typer.Option(help="Neighbors of every query.", metavar="SAFETENSORS")]
-Checkpoints = Annotated[Path | None, typer.Option(help="Folder for checkpoints.", metavar="DIR")]
-CheckpointSteps = Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)]
 ChoicesFolder = Annotated[
     Path, typer.Option(help="Folder with <task>.parquet, the settings chosen.", metavar="DIR")
 ]
@@ -65,12 +63,9 @@ def train_base(
     from rote.papers.resmem import training
 
     selected, options = _selected(run, task)
-    name = f"resmem-{task}-{run.code or 'by-hand'}-{run.digest}"
-    folder = checkpoints and checkpoints / name
-    where = TrainingRun(run.seed, run.device, folder, checkpoint_steps)
-    save(out, selected.steps_or(training).bases(selected, options, where))
-    if folder:
-        tables.drop(folder, "*.pt")
+    with resumable(run, checkpoints, f"resmem-{task}") as folder:
+        where = TrainingRun(run.seed, run.device, folder, checkpoint_steps)
+        save(out, selected.steps_or(training).bases(selected, options, where))
 
 
 @verb(app, settings.Settings)
