@@ -244,6 +244,8 @@ def scored_pairs(pairs, logprobs) -> variants.ScoredPairs:
     pairs = pairs.assign(example=np.arange(len(pairs)), start=0, end=2)
     return variants.ScoredPairs(
         pairs=pairs,
+        outputs=np.arange(len(pairs)),
+        in_windows=pairs[["pair_documents"]].to_numpy(),
         n_documents=1000,
         infinity_logprobs=np.full(len(pairs), np.nan),
         rank_groups=np.array([""] * len(pairs)),

@@ -7,6 +7,7 @@ or our own remedies.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -226,8 +227,7 @@ def _interval(
     size = int(group.max()) + 1
     moments = [np.ones_like(rank_x), rank_x, rank_y, rank_x**2, rank_y**2, rank_x * rank_y]
     sums = np.stack([np.bincount(group, moment, size) for moment in moments], axis=1)
-    rng = np.random.default_rng(measure.seed)
-    weights = rng.multinomial(size, np.full(size, 1 / size), measure.resamples)
+    weights = _resamples(measure.seed, size, measure.resamples)
     n, a, b, aa, bb, ab = (weights @ sums).T
     with np.errstate(divide="ignore", invalid="ignore"):
         resampled = (n * ab - a * b) / np.sqrt((n * aa - a * a) * (n * bb - b * b))
@@ -235,6 +235,13 @@ def _interval(
         return math.nan, math.nan
     low, high = np.nanquantile(resampled, [0.025, 0.975])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _resamples(seed: int, size: int, number: int) -> np.ndarray:
+    """How often each of `size` groups is drawn, (number, size): the same for every model."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(size, np.full(size, 1 / size), number)
 
 
 def partial(x: np.ndarray, y: np.ndarray, controls: np.ndarray) -> float:

@@ -56,11 +56,11 @@ class NeoxNetworks(DistmemFamily):
     """GPT-NeoX networks."""
 
     sizes: list[Shape] = key(
-        [[8, 1, 1], [16, 1, 1], [32, 2, 2]],
+        [[8, 1, 1], [16, 1, 1], [64, 2, 4]],
         "Width, layers and heads of each, ascending",
         min_length=3,
     )
-    rates: list[Rate] = key([0.01, 0.01, 0.008], "Peak learning rate of each; cosine to 10 %")
+    rates: list[Rate] = key([0.01, 0.01, 0.006], "Peak learning rate of each; cosine to 10 %")
 
     SCALES: ClassVar = {
         "smoke": {"sizes": [[8, 1, 1], [12, 1, 1], [16, 1, 2]], "rates": [0.01, 0.01, 0.01]},
@@ -186,7 +186,7 @@ class DistmemAblation(Section):
     """Networks trained again on corpora in which the documents of some facts were changed."""
 
     networks: list[str] = key(
-        ["neox-32"], "Names of the ladder's networks that are trained again", min_length=1
+        ["neox-64"], "Names of the ladder's networks that are trained again", min_length=1
     )
     every: int = key(
         10, "Facts of a block of similar frequency; each treatment gets one of them", ge=10

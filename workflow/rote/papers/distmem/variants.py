@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rote.core import tables
+from rote.ngrams.files import COUNTED
 from rote.papers.distmem import mining, schema
 from rote.papers.distmem.correlation import (
     Correlation,
@@ -27,6 +28,8 @@ from rote.papers.distmem.tasks import RANK_GROUPS, RankGroup
 
 # nats: above it a model is sure, and the order of its log-probabilities is noise
 SATURATED_LOGPROB = -0.05
+# what variants need of a pair, all numbers: selecting rows of texts takes longer than correlating
+NUMBERS = ["example", "start", "end", "cosine", "mined", *COUNTED]
 # without intervals and Kendall's distance
 QUICK = Measure(resamples=0, kendall=False)
 
@@ -35,7 +38,9 @@ class ScoredPairs(NamedTuple):
     """Pairs of one task and n, and what one model makes of them.
 
     Attributes:
-        pairs: pairs and counts.
+        pairs: the columns NUMBERS of pairs and counts.
+        outputs: (P,) numbers of the output n-grams.
+        in_windows: (P, windows) pairs within so many words.
         n_documents: of the corpus.
         infinity_logprobs: (P,) of the ∞-gram, nats; NaN where it has none.
         rank_groups: (P,) frequency group of the fact that the example asks for, "" if none.
@@ -49,6 +54,8 @@ class ScoredPairs(NamedTuple):
     """
 
     pairs: pd.DataFrame
+    outputs: np.ndarray
+    in_windows: np.ndarray
     n_documents: int
     infinity_logprobs: np.ndarray
     rank_groups: np.ndarray
@@ -109,7 +116,7 @@ def _key(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """One point per (example, s_y), as in the released code."""
     measure = Measure(unit="key", resamples=0, kendall=False)
     examples = scored.pairs["example"].to_numpy()
-    keys = scored.pairs["output_gram"].factorize()[0]
+    keys = scored.outputs
     result = memorization(scored.pairs, scored.logprobs, measure, examples=examples, keys=keys)
     yield NO_PARAMETER, result
 
@@ -126,9 +133,9 @@ def _to_end(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
 
 def _infinity(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """The ∞-gram instead of the task-gram model, one point per (example, s_y)."""
-    pairs = scored.pairs
+    pairs = scored.pairs[["example"]].assign(output=scored.outputs)
     has_value = np.isfinite(scored.infinity_logprobs)
-    first = ~pairs.duplicated(["example", "output_gram"]).to_numpy()
+    first = ~pairs.duplicated().to_numpy()
     rows = first & has_value & np.isfinite(scored.logprobs)
     examples = pairs["example"].to_numpy()[rows]
     result = correlation(
@@ -148,7 +155,9 @@ def _shared(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
 def _cosine(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """Only the pairs of highest cosine."""
     for share in options.cosine_shares:
-        yield share, _of_rows(scored, mining.highest_cosine(scored.pairs, share))
+        cosines = scored.pairs["cosine"].to_numpy()
+        lowest = np.quantile(cosines, 1 - share, method="higher")
+        yield share, _of_rows(scored, cosines >= lowest)
 
 
 def _gamma(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
@@ -218,8 +227,7 @@ def _unsaturated(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
 
 def _window(scored: ScoredPairs, options: DistmemAnalysis) -> Results:
     """Pairs within so many words instead of in one document."""
-    in_windows = np.stack(scored.pairs["window_occurrences"].to_numpy())
-    for window, occurrences in zip(options.windows, in_windows.T, strict=True):
+    for window, occurrences in zip(options.windows, scored.in_windows.T, strict=True):
         pairs = scored.pairs.assign(pair_documents=occurrences)
         for _, result in _of_all(scored._replace(pairs=pairs), QUICK):
             yield window, result
@@ -313,7 +321,9 @@ def table(corpus: MeasuredCorpus, options: DistmemAnalysis) -> pd.DataFrame:
         groups = corpus.rank_groups(task)
         examples = pairs["example"]
         scored = ScoredPairs(
-            pairs=pairs,
+            pairs=pairs[NUMBERS],
+            outputs=pairs["output_gram"].factorize()[0],
+            in_windows=np.stack(pairs["window_occurrences"].to_numpy()),
             n_documents=corpus.corpus.documents,
             infinity_logprobs=_infinity_logprobs(pairs, corpus.infinity_scores),
             rank_groups=np.array([groups.get(example, "") for example in examples]),

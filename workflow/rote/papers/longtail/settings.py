@@ -185,7 +185,7 @@ class LongtailNetwork(Section):
     )
     n: int = key(1600, "Training triples", ge=20)
     zipf: float = key(2.0, "Zipf exponent of the digits 0-8 in the base training set", ge=0)
-    rare_counts: list[Count] = key([0, 16, 128], "Training triples that hold a 9", min_length=1)
+    rare_counts: list[Count] = key([0, 128], "Training triples that hold a 9", min_length=1)
     weight_decays: list[NonNegative] = key(
         [0.0, 2.5, 4.0],
         "Decoupled weight decays; what counts as not memorized is chosen among them by training "

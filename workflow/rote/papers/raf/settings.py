@@ -29,7 +29,7 @@ class RafSimulation(Section):
     """Finite-size simulation: verification rows and the figures' markers, each with fresh data."""
 
     size: float = key(1.0, "Factor on the dimension d of every row (200-500 at 1)", gt=0)
-    replicates: int = key(80, "Training sets per verification row", ge=2)
+    replicates: int = key(130, "Training sets per verification row", ge=2)
     marker_replicates: int = key(6, "Training sets per marker of a figure", ge=2)
     extensions: bool = key(
         False, "Also interpolators, other activations, and widths around kappa_c"
@@ -50,7 +50,7 @@ class RafUniversality(Section):
     eps: float = key(0.1, "Fraction of facts", gt=0, le=1)
     lam: float = key(0.2, "Ridge", gt=0)
     test_rows: int = key(1500, "Fresh inputs, the same for kernel and model", ge=100)
-    replicates: int = key(24, "Training sets per kernel and loss", ge=2)
+    replicates: int = key(12, "Training sets per kernel and loss", ge=2)
 
     SCALES: ClassVar = {
         "smoke": {"d": 60, "replicates": 3, "test_rows": 1000},
