@@ -46,6 +46,7 @@ class Point(NamedTuple):
     tail: float  # μ⋆²
     kappa: float | None
     weight: float = 1.0  # of facts
+    eigenvalues: tuple[float, ...] = ()  # of the inputs' covariance, mean 1; isotropic
 
 
 def _edges(low, high, *scales):
@@ -148,6 +149,13 @@ def _response(point, hat_m, hat_q, hat_v):
 
 def _textbook(point, hat_m, hat_q, hat_v):
     lam, tail = mp.mpf(point.lam), mp.mpf(point.tail)
+    if point.eigenvalues:
+        spectrum = [mp.mpf(value) for value in point.eigenvalues]
+        gains = [value / (lam + hat_v * value) for value in spectrum]
+        pairs = list(zip(spectrum, gains, strict=True))
+        m = hat_m * sum(value * gain for value, gain in pairs) / len(pairs)
+        q = sum(gain**2 * (hat_m**2 * value + hat_q) for value, gain in pairs) / len(pairs)
+        return m, q - m * m, sum(gains) / len(pairs) + tail / lam
     if point.kappa is None:
         V = 1 / (lam + hat_v)
         m = hat_m * V

@@ -127,3 +127,47 @@ def test_solve_of_a_hinge_map_takes_less_than_two_seconds(gamma):
     s = raf.solve("hinge", alpha, eps, 1.0, raf.Learner.at_angle(gamma))
     assert time.process_time() - begin < 2
     assert s.converged.all()
+
+
+def spectrum(seed, number=24):
+    """Random eigenvalues over up to eight decades, none with more than a tenth of the variance."""
+    rng = np.random.default_rng(seed)
+    values = 10 ** rng.uniform(-rng.uniform(0, 8), 0, number)
+    values[:12] = values.max()
+    return raf.eigenvalues(values)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_structured_inputs_have_a_number_everywhere_within_50_sweeps(loss, seed):
+    alpha, eps, lam, gamma, _ = random_points(seed, 1000)
+    learner = raf.Learner.at_angle(gamma)
+    s = raf.solve(loss, alpha, eps, lam, learner, eigenvalues=spectrum(seed))
+    assert s.converged.all()
+    assert s.iterations.max() <= 50
+    assert (s.e_gen <= 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "size", "low"), [("square", 30, -12), ("hinge", 10, -12), ("logistic", 3, -9)]
+)
+def test_structured_inputs_agree_with_mpmath(loss, size, low):
+    alpha, eps, lam, gamma, _ = random_points(5, size, low)
+    mu1, mustar = np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
+    for i in np.flatnonzero(eps < 1):
+        eigenvalues = spectrum(i)
+        learner = raf.Learner(mu1[i], mustar[i])
+        s = raf.solve(loss, alpha[i], eps[i], lam[i], learner, eigenvalues=eigenvalues)
+        assert s.converged
+        exact = Point(
+            loss,
+            alpha[i],
+            eps[i],
+            lam[i] / mu1[i] ** 2,
+            (mustar[i] / mu1[i]) ** 2,
+            None,
+            eigenvalues=tuple(eigenvalues),
+        )
+        e_gen, e_mem = errors(exact, s.m, s.e_gen, s.v)
+        assert float(s.e_gen / e_gen) == pytest.approx(1, abs=1e-8)
+        assert float(s.e_mem) == pytest.approx(float(e_mem), rel=1e-8, abs=1e-290)

@@ -14,10 +14,17 @@ class RulesFactsSample(NamedTuple):
     y: np.ndarray  # (n,) ±1
     facts: np.ndarray  # (n,) bool
     teacher: np.ndarray  # (d,), norm √d
+    deviations: np.ndarray | float = 1.0  # of the inputs along their axes, (d,)
 
 
 def draw(
-    alpha: float, eps: float, d: int, rng: np.random.Generator, *, sphere: bool = False
+    alpha: float,
+    eps: float,
+    d: int,
+    rng: np.random.Generator,
+    *,
+    sphere: bool = False,
+    eigenvalues: np.ndarray | None = None,
 ) -> RulesFactsSample:
     """n = round(αd) inputs with round(εn) facts; the teacher has norm √d exactly.
 
@@ -28,9 +35,11 @@ def draw(
         rng: source of all draws.
         sphere: put the inputs on ||x||² = d after labelling, which removes the kernel diagonal's
             fluctuation.
+        eigenvalues: variances of the inputs along their axes, (d,); None: 1.
 
     Raises:
-        InputError: for d < 2, α ≤ 0, ε outside [0, 1], n < 1, or ε > 0 that rounds to no fact.
+        InputError: for d < 2, α ≤ 0, ε outside [0, 1], n < 1, ε > 0 that rounds to no fact, or
+            another number of eigenvalues.
     """
     if d < 2:
         raise InputError(f"d must be at least 2, given {d}")
@@ -38,6 +47,8 @@ def draw(
         raise InputError(f"alpha must be finite and > 0, given {alpha}")
     if not 0 <= eps <= 1:
         raise InputError(f"eps must be in [0, 1], given {eps}")
+    if eigenvalues is not None and np.shape(eigenvalues) != (d,):
+        raise InputError(f"eigenvalues must be ({d},), given shape {np.shape(eigenvalues)}")
     n = round(alpha * d)
     count = round(eps * n)
     if n < 1:
@@ -47,10 +58,12 @@ def draw(
     teacher = rng.normal(size=d)
     teacher *= np.sqrt(d) / np.linalg.norm(teacher)
     X = rng.normal(size=(n, d))
+    deviations = 1.0 if eigenvalues is None else np.sqrt(eigenvalues)
+    X *= deviations
     y = sign(X @ teacher)
     facts = np.arange(n) < count
     y[facts] = rng.choice([-1.0, 1.0], size=count)
-    return RulesFactsSample(on_sphere(X) if sphere else X, y, facts, teacher)
+    return RulesFactsSample(on_sphere(X) if sphere else X, y, facts, teacher, deviations)
 
 
 def on_sphere(X: np.ndarray) -> np.ndarray:

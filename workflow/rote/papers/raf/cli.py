@@ -19,6 +19,16 @@ app = typer.Typer(
 )
 
 
+Inputs = Annotated[
+    str,
+    typer.Option(
+        help="Covariance of the inputs: power:EXPONENT, power:EXPONENT:NUMBER, or a table with a "
+        "column eigenvalue; default: isotropic.",
+        metavar="SPECTRUM",
+    ),
+]
+
+
 @app.command()
 def solve(
     loss: Annotated[str, typer.Option(help="square, hinge or logistic.")],
@@ -41,12 +51,13 @@ def solve(
     weight: Annotated[
         float, typer.Option(help="Of a fact in the loss, or how often it is stated.")
     ] = 1.0,
+    inputs: Inputs = "",
 ) -> None:
     """Print the theory's answer for one point: both errors, order parameters, convergence."""
     from rote.papers.raf import point
 
     learner = point.learner(gamma, mu1, mustar, kernel, kappa)
-    result = point.solve(loss, alpha, eps, lam, replace(learner, weight=weight))
+    result = point.solve(loss, alpha, eps, lam, replace(learner, weight=weight), inputs)
     typer.echo(result)
     if not result.converged:
         raise typer.Exit(1)
@@ -114,6 +125,7 @@ def grid(
     kernel: Kernels = None,
     kappa: Widths = None,
     weight: Weights = None,
+    inputs: Inputs = "",
     out: Out = None,
     figure: Picture = None,
 ) -> None:
@@ -121,7 +133,7 @@ def grid(
     from rote.papers.raf import instruments
 
     learners = instruments.LearnerAxes(gamma, mu1, mustar, kernel, kappa, weight)
-    frame = instruments.grid(loss, {"alpha": alpha, "eps": eps}, lam, learners)
+    frame = instruments.grid(loss, {"alpha": alpha, "eps": eps}, lam, learners, inputs=inputs)
     _put(frame, out, figure, instruments.ERRORS)
 
 
@@ -185,6 +197,7 @@ def simulate(
     weight: Annotated[
         float, typer.Option(help="Of a fact in the loss, or how often it is stated.")
     ] = 1.0,
+    inputs: Inputs = "",
     d: Annotated[int, typer.Option(help="Dimension.", min=2)] = 200,
     replicates: Annotated[int, typer.Option(help="Training sets.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Seed of all random streams.", min=0)] = 1,
@@ -195,7 +208,7 @@ def simulate(
     from rote.papers.raf.simulation import RafProblem
 
     learner = instruments.SimulatedLearner(gamma, kernel, true, kappa, weight).resolved()
-    problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=d)
+    problem = RafProblem(loss=loss, alpha=alpha, eps=eps, lam=lam, d=d, inputs=inputs)
     frame = instruments.simulated(learner, problem, replicates, seed)
     typer.echo(instruments.compared(frame))
     if out:

@@ -70,6 +70,16 @@ ACTIVATED: list[tuple[RafProblem, RafLearner]] = [
     (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=0.1, d=150), RandomFeatures(1.5, activation))
     for activation, loss in product(("erf", "relu"), curves.LOSSES)
 ]
+STRUCTURED: list[tuple[RafProblem, RafLearner]] = [  # at covariances of two power laws
+    (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=lam, d=400, inputs=inputs), learner)
+    for inputs in ("power:0.5", "power:0.8")
+    for loss, lam, learner in (
+        ("square", 0.3, LINEAR),
+        ("square", 1.0, KERNEL),
+        ("hinge", 0.5, LINEAR),
+        ("hinge", 1.0, KERNEL),
+    )
+]
 WIDTH_FACTORS = {"narrow": 1 / 3, "wide": 1.5}  # of κ_c, by the series that have these widths
 WIDTH_ALPHA = 1.0
 
@@ -139,13 +149,16 @@ def rows(options: settings.RafSimulation, eps: float) -> list[SimulatedRow]:
 
 
 def _extensions(eps: float, replicates: int) -> list[SimulatedRow]:
-    """Interpolators, other activations, repeated facts, and widths on both sides of κ_c."""
+    """Interpolators, activations, structured inputs, repeated facts, widths around κ_c."""
     pairs = [("interpolators", INTERPOLATORS), ("activations", ACTIVATED)]
     simulated = []
     for figure, cases in pairs:
         for problem, learner in cases:
             series = f"{problem.loss} {learner.label}"
             simulated.append(SimulatedRow(figure, series, problem, learner, replicates))
+    for problem, learner in STRUCTURED:
+        series = f"{problem.loss} {learner.label}, {problem.inputs}"
+        simulated.append(SimulatedRow("structured", series, problem, learner, replicates))
     cases = [(0.0, weight) for weight in curves.WEIGHTS] + [(45.0, curves.WEIGHTS[0])]
     for (gamma, weight), loss in product(cases, curves.LOSSES):
         learner = replace(at_angle(gamma), weight=weight) if gamma else KernelModel(weight=weight)

@@ -12,6 +12,7 @@ import pandas as pd
 from rote.core.errors import InputError
 from rote.core.functions import of_user
 from rote.core.seeds import generator
+from rote.papers.raf.inputs import eigenvalues
 from rote.papers.raf.simulation import (
     KernelModel,
     RafLearner,
@@ -96,7 +97,12 @@ def kernel(text: str) -> raf.DotProductKernel:
 
 
 def grid(
-    losses: str, fixed: dict[str, str], lam: str, learners: LearnerAxes, forget: float = 1.0
+    losses: str,
+    fixed: dict[str, str],
+    lam: str,
+    learners: LearnerAxes,
+    forget: float = 1.0,
+    inputs: str = "",
 ) -> pd.DataFrame:
     """Both errors at every combination of losses, learners and the axes' numbers.
 
@@ -106,6 +112,7 @@ def grid(
         lam: an axis, or "best": the ridge that generalizes best at every point.
         learners: their axes.
         forget: largest E_mem that a best ridge may have.
+        inputs: their covariance, as of `rote.papers.raf.inputs.eigenvalues`; isotropic if empty.
 
     Returns:
         One row per point: parameters, `e_gen`, `e_mem`, `e_rule` (share of training rules that are
@@ -118,6 +125,9 @@ def grid(
     if lam != BEST:
         shared["lam"] = axes.parse("--lam", lam)
     shared |= learners.widths_and_weights()
+    variances = eigenvalues(inputs)
+    if variances is not None and lam == BEST:
+        raise InputError("--lam best is searched on isotropic inputs only; give ridges")
     parts = []
     for loss, geometry in product(losses.split(","), list(_geometries(learners))):
         point = axes.points(shared | geometry.axes)
@@ -125,15 +135,21 @@ def grid(
         if lam == BEST:
             best = raf.best_ridge(loss, point["alpha"], point["eps"], learner, forget)
             point["lam"] = np.where(np.isnan(best.lam), np.inf, best.lam)
-        parts.append(_rows(loss, geometry.name, point, learner))
+        parts.append(_rows(loss, geometry.name, point, learner, variances))
     return pd.concat(parts, ignore_index=True)
 
 
-def _rows(loss: str, name: str, point: dict[str, np.ndarray], learner: raf.Learner) -> pd.DataFrame:
+def _rows(
+    loss: str,
+    name: str,
+    point: dict[str, np.ndarray],
+    learner: raf.Learner,
+    variances: np.ndarray | None,
+) -> pd.DataFrame:
     """The rows of one loss and one kind of learner; without a ridge (infinite) no numbers."""
     reached = np.isfinite(point["lam"])
     ridge = np.where(reached, point["lam"], 1.0)
-    solution = raf.solve(loss, point["alpha"], point["eps"], ridge, learner)
+    solution = raf.solve(loss, point["alpha"], point["eps"], ridge, learner, eigenvalues=variances)
     angle = np.degrees(np.arctan2(learner.mustar, np.abs(learner.mu1)))
     numbers = {name: getattr(solution, name) for name in ("e_gen", "e_mem", "m", "q", "v")}
     numbers["e_rule"] = raf.rule_error(loss, solution)
@@ -151,14 +167,14 @@ def _rows(loss: str, name: str, point: dict[str, np.ndarray], learner: raf.Learn
     }
     columns |= {name: np.where(reached, number, np.nan) for name, number in numbers.items()}
     columns["converged"] = solution.converged & reached
-    columns["e_bayes"] = _bayes(point["alpha"], point["eps"])
+    columns["e_bayes"] = _bayes(point["alpha"], point["eps"], variances)
     return pd.DataFrame(columns)
 
 
-def _bayes(alpha: np.ndarray, eps: np.ndarray) -> np.ndarray:
+def _bayes(alpha: np.ndarray, eps: np.ndarray, variances: np.ndarray | None = None) -> np.ndarray:
     """The Bayes-optimal error, computed once for every α and ε."""
     pairs, index = np.unique(np.stack([alpha, eps]), axis=1, return_inverse=True)
-    return raf.bayes_optimal(*pairs)[index.ravel()]
+    return raf.bayes_optimal(*pairs, variances)[index.ravel()]
 
 
 def optima(losses: str, fixed: dict[str, str], learners: LearnerAxes) -> pd.DataFrame:

@@ -51,6 +51,23 @@ def theory_of_other_bandwidths(tables: Tables) -> Tables:
     return replaced(tables, real=table.assign(e_mem_theory=theory.loc[index].to_numpy()))
 
 
+def isotropic_theory(tables: Tables) -> Tables:
+    """Theory knows nothing of the inputs' covariance (simulations, structured rows)."""
+    table = tables["simulations"]
+    structured = table["inputs"] != ""
+    others = table[structured].drop_duplicates("row")
+    theory = {}
+    for _, one in others.iterrows():
+        learner = raf.Learner.at_angle(one["gamma"])
+        solution = raf.solve(one["loss"], one["alpha"], one["eps"], one["lam"], learner)
+        theory[one["row"]] = solution
+    table = table.copy()
+    for error in ("e_gen", "e_mem"):
+        values = {row: float(getattr(solution, error)) for row, solution in theory.items()}
+        table.loc[structured, f"{error}_theory"] = table.loc[structured, "row"].map(values)
+    return replaced(tables, simulations=table)
+
+
 svm_as_ridge = exchanged_columns("real_svm", "e_mem", "ridge_e_mem")
 
 

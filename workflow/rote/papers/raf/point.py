@@ -1,6 +1,7 @@
 """One learner of the Rules-and-Facts model in the proportional limit."""
 
 from rote.core.errors import InputError
+from rote.papers.raf.inputs import eigenvalues
 from rote.theory import raf
 from rote.theory.point import TheoryPoint
 
@@ -34,7 +35,9 @@ def learner(
     return raf.Learner.at_angle(gamma, kappa)
 
 
-def solve(loss: str, alpha: float, eps: float, lam: float, learner: raf.Learner) -> TheoryPoint:
+def solve(
+    loss: str, alpha: float, eps: float, lam: float, learner: raf.Learner, inputs: str = ""
+) -> TheoryPoint:
     """Both errors, the order parameters and the Bayes-optimal error at one point.
 
     Args:
@@ -43,18 +46,20 @@ def solve(loss: str, alpha: float, eps: float, lam: float, learner: raf.Learner)
         eps: fraction of facts, in [0, 1].
         lam: ridge, ≥ 0.
         learner: linear, kernel or random features.
+        inputs: their covariance, as of `rote.papers.raf.inputs.eigenvalues`; isotropic if empty.
 
     Raises:
         InputError: naming the argument and its range.
     """
-    solution = raf.solve(loss, alpha, eps, lam, learner)
+    variances = eigenvalues(inputs)
+    solution = raf.solve(loss, alpha, eps, lam, learner, eigenvalues=variances)
     numbers = {
         "generalization error": float(solution.e_gen),
         "memorization error": float(solution.e_mem),
         "overlap m": float(solution.m),
         "variance q": float(solution.q),
         "V": float(solution.v),
-        "Bayes-optimal error": float(raf.bayes_optimal(alpha, eps)),
+        "Bayes-optimal error": float(raf.bayes_optimal(alpha, eps, variances)),
     }
     return TheoryPoint(
         numbers,

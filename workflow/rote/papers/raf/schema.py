@@ -40,7 +40,8 @@ class RafSimulations(Table):
 
     KEY = ("figure", "series", "row", "replicate")
     figure: str = column(
-        "verification, bayes, interpolators, activations, width, weights, or that of a marker"
+        "verification, bayes, interpolators, activations, structured, width, weights, or that of "
+        "a marker"
     )
     series: str = column("series within the figure, or the learner")
     row: int = column("row within the figure")
@@ -52,6 +53,7 @@ class RafSimulations(Table):
     kappa: float = column("features per dimension", nan=_NONE)
     weight: float = column("how often a fact is stated")
     d: int = column("dimension")
+    inputs: str = column("their covariance: isotropic if empty, or power:EXPONENT")
     replicate: int = column("replicate")
     e_gen: float = column("generalization error")
     e_mem: float = column("memorization error", nan="Bayes: facts are not modelled")

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg, special
 
 from rote.core.errors import InputError
-from rote.papers.raf import solvers
+from rote.papers.raf import inputs, solvers
 from rote.synth import rules_facts
 from rote.synth.rules_facts import RulesFactsSample, sign
 from rote.theory import raf
@@ -31,6 +31,11 @@ class RafProblem(NamedTuple):
     eps: float  # fraction of facts
     lam: float  # ridge ≥ 0; NaN for the Bayes-optimal learner
     d: int  # dimension
+    inputs: str = ""  # their covariance, as of `rote.papers.raf.inputs`; isotropic
+
+    def eigenvalues(self) -> np.ndarray | None:
+        """Of the inputs' covariance, (d,); None: isotropic."""
+        return inputs.eigenvalues(self.inputs, self.d)
 
 
 class LearnerErrors(NamedTuple):
@@ -69,6 +74,11 @@ def simulate(learner: RafLearner, problem: RafProblem, rng: np.random.Generator)
     """
     if problem.lam < 0:
         raise InputError(f"lam must be ≥ 0, given {problem.lam}")
+    if problem.inputs and not isinstance(learner, KernelModel):
+        raise InputError(
+            "inputs of a covariance are simulated for linear learners and kernel models, "
+            f"not for {learner.label}"
+        )
     return learner.simulate(problem, rng)
 
 
@@ -210,7 +220,8 @@ class KernelModel:
 
     def simulate(self, problem: RafProblem, rng: np.random.Generator) -> LearnerErrors:
         """Train on one fresh training set and measure both errors."""
-        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng)
+        variances = problem.eigenvalues()
+        sample = rules_facts.draw(problem.alpha, problem.eps, problem.d, rng, eigenvalues=variances)
         return self.errors(problem.loss, problem.lam, sample)
 
     def errors(self, loss: str, lam: float, sample: RulesFactsSample) -> LearnerErrors:
@@ -225,7 +236,8 @@ class KernelModel:
             InputError: for a loss that the model does not have.
         """
         fit = self.fit(loss, lam, sample)
-        return LearnerErrors(angle(fit.w, sample.teacher), *_lost(fit.lost, sample))
+        e_gen = angle(sample.deviations * fit.w, sample.deviations * sample.teacher)
+        return LearnerErrors(e_gen, *_lost(fit.lost, sample))
 
     def fit(self, loss: str, lam: float, sample: RulesFactsSample) -> ModelFit:
         """Train on one training set.
@@ -395,9 +407,9 @@ def _lost(lost: np.ndarray, sample: RulesFactsSample) -> tuple[float, float]:
 
 def _predicted(problem: RafProblem, learner: raf.Learner) -> LearnerErrors:
     """The errors of a learner in the proportional limit."""
-    loss, *point, _ = problem
-    solution = raf.solve(loss, *point, learner)
-    e_rule = float(raf.rule_error(loss, solution))
+    point = (problem.alpha, problem.eps, problem.lam)
+    solution = raf.solve(problem.loss, *point, learner, eigenvalues=problem.eigenvalues())
+    e_rule = float(raf.rule_error(problem.loss, solution))
     return LearnerErrors(float(solution.e_gen), float(solution.e_mem), e_rule)
 
 

@@ -70,6 +70,17 @@ def activations_mem(tables: Tables) -> Values:
     return _against_theory(_extension(tables, "activations"), "e_mem")
 
 
+def structured_gen(tables: Tables) -> Values:
+    """6.7: simulated minus predicted E_gen on inputs of a power-law covariance."""
+    return _against_theory(_extension(tables, "structured"), "e_gen")
+
+
+def structured_mem(tables: Tables) -> Values:
+    """The same for E_mem, where theory has any facts forgotten."""
+    rows = _extension(tables, "structured")
+    return _against_theory(rows[rows["e_mem_theory"] > SEEN], "e_mem")
+
+
 def weights_gen(tables: Tables) -> Values:
     """Simulated minus predicted E_gen where facts are stated several times."""
     return _against_theory(_weighted(tables), "e_gen")

@@ -16,6 +16,7 @@ code.
 """
 
 from rote.theory.raf.bayes import bayes_optimal, bayes_overlap, bayes_rate
+from rote.theory.raf.inputs import eigenvalues, power_law
 from rote.theory.raf.kernels import (
     ACTIVATIONS,
     KERNELS,
@@ -58,6 +59,7 @@ __all__ = [
     "best_kernel",
     "best_ridge",
     "capacity",
+    "eigenvalues",
     "hinge_limit",
     "memory_width",
     "named",
@@ -65,6 +67,7 @@ __all__ = [
     "of_function",
     "optimal_angle",
     "optimal_ridge",
+    "power_law",
     "rbf",
     "rule_error",
     "solve",

@@ -10,7 +10,9 @@ import math
 import numpy as np
 from scipy import special
 
+from rote.theory.raf import inputs
 from rote.theory.raf.arguments import check_domains, check_range, fraction
+from rote.theory.raf.responses import moments
 
 ALPHA_RANGE = (1e-100, 1e100)
 _STEP = 0.1875  # of the rule: an error below 1e-14
@@ -34,22 +36,39 @@ def _integral(q: np.ndarray, eps: np.ndarray) -> np.ndarray:
     return (below + above) @ _WEIGHTS
 
 
-def bayes_map(strength: np.ndarray, alpha: np.ndarray, eps: np.ndarray) -> np.ndarray:
+def bayes_map(
+    strength: np.ndarray,
+    alpha: np.ndarray,
+    eps: np.ndarray,
+    eigenvalues: np.ndarray | None = None,
+) -> np.ndarray:
     """The right side of h = α √(1 + h) I(h, ε): above h below the solution, and the other way.
+
+    On inputs of a covariance with eigenvalues λ that side is the precision ĥ of what is seen, and
+    h = ĥ E[λ s]/E[s] with s = λ/(1 + ĥλ).
 
     Args:
         strength: h = q/(1 − q) ≥ 0, (points,).
         alpha, eps: (points,).
+        eigenvalues: (k,), mean 1; None: all 1.
     """
     out = np.empty(len(strength))
     for begin in range(0, len(out), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         h, e = strength[part, None], eps[part, None]
         out[part] = np.sqrt(1 + strength[part]) * _integral(h / (1 + h), e)
-    return 4 * (1 - eps) ** 2 * alpha / (2 * np.pi) ** 1.5 * out
+    precision = 4 * (1 - eps) ** 2 * alpha / (2 * np.pi) ** 1.5 * out
+    if eigenvalues is None:
+        return precision
+    of = moments(precision, eigenvalues)
+    return precision * of.gain / of.mean
 
 
-def _strength(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
+def _strength(
+    alpha: np.ndarray | float,
+    eps: np.ndarray | float,
+    eigenvalues: np.ndarray | None = None,
+) -> np.ndarray:
     """h at every point; NaN where the iteration did not converge.
 
     log h is iterated, with the secant of the last two sweeps: the slope lies between 0 and 1/2.
@@ -61,12 +80,12 @@ def _strength(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
     alpha, eps = alpha.ravel(), eps.ravel()
     result = np.where(eps == 1, 0.0, np.nan)
     active = np.flatnonzero(eps < 1)
-    x = np.log(bayes_map(np.zeros(len(active)), alpha[active], eps[active]))
+    x = np.log(bayes_map(np.zeros(len(active)), alpha[active], eps[active], eigenvalues))
     x = np.maximum(x, 2 * x - 1)  # h ~ α for few samples, α² for many
     old_x = old_gap = np.full(len(active), np.nan)
     for _ in range(_SWEEPS):
         h = np.exp(x)
-        gap = np.log(bayes_map(h, alpha[active], eps[active])) - x
+        gap = np.log(bayes_map(h, alpha[active], eps[active], eigenvalues)) - x
         done = np.abs(gap) < _TOLERANCE * (1 + np.abs(x))
         result[active[done]] = np.exp(x + 2 * gap)[done]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -79,17 +98,23 @@ def _strength(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
     return result.reshape(shape)
 
 
-def bayes_optimal(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:
+def bayes_optimal(
+    alpha: np.ndarray | float,
+    eps: np.ndarray | float,
+    eigenvalues: np.ndarray | None = None,
+) -> np.ndarray:
     """E_gen of the Bayes-optimal learner of the rule, NaN where the iteration did not converge.
 
     Args:
         alpha: samples per dimension, between 1e-100 and 1e100.
         eps: fraction of facts, in [0, 1]; broadcasts with `alpha`.
+        eigenvalues: of the inputs' covariance, as of `solve`; None: isotropic inputs.
 
     Raises:
         InputError: naming the argument and its range.
     """
-    return np.arctan2(1.0, np.sqrt(_strength(alpha, eps))) / np.pi
+    given = None if eigenvalues is None else inputs.eigenvalues(eigenvalues)
+    return np.arctan2(1.0, np.sqrt(_strength(alpha, eps, given))) / np.pi
 
 
 def bayes_overlap(alpha: np.ndarray | float, eps: np.ndarray | float) -> np.ndarray:

@@ -22,6 +22,23 @@ DOMAINS = [
         "distinct weight of facts",
     ),
     Domain(
+        "rote.theory.raf.eigenvalues",
+        "1 to 1,000,000 values > 0 of any unit; none above a tenth of their sum or below 1e-12 of "
+        "their mean; kernel limit only",
+        "both errors of solve to 1e-8, relative, as without",
+        "textbook equations in mpmath at random points and spectra of up to eight decades; scalar "
+        "equations of ridge regression; simulations",
+        "10 ns per eigenvalue, point and sweep",
+    ),
+    Domain(
+        "rote.theory.raf.power_law",
+        "exponent ≥ 0, number 1 to 1,000,000; none above a tenth of their sum or below 1e-12 of "
+        "their mean",
+        "rounding",
+        _CLOSED,
+        "none",
+    ),
+    Domain(
         "rote.theory.raf.bayes_optimal",
         f"alpha 1e-100 to 1e100; {_EPS}",
         "1e-12, relative",

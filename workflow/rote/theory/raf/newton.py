@@ -34,22 +34,23 @@ _AVERAGED = 8  # sweeps whose mean is taken where rounding leaves more
 
 
 class Points(NamedTuple):
-    """Parameters of the points of a grid with μ1 = 1, (points,) each."""
+    """Parameters of the points of a grid with μ1 = 1, (points,) each, and their inputs."""
 
     alpha: np.ndarray
     eps: np.ndarray
     lam: np.ndarray
     tail: np.ndarray  # μ⋆²/μ1²
     inverse_width: np.ndarray  # d/p; 0 in the kernel limit
+    eigenvalues: np.ndarray | None = None  # (k,) of the inputs' covariance; None: isotropic
 
     @property
     def geometry(self) -> Spectrum:
         """What the response needs of the learner."""
-        return Spectrum(self.tail, self.inverse_width)
+        return Spectrum(self.tail, self.inverse_width, self.eigenvalues)
 
     def select(self, index: np.ndarray) -> "Points":
         """The points of an index."""
-        return Points._make(values[index] for values in self)
+        return Points(*(values[index] for values in self[:5]), self.eigenvalues)
 
     def state(self, x: np.ndarray) -> State:
         """The state at logarithms of the order parameters, (3, points)."""
@@ -117,13 +118,16 @@ def _effect(x: np.ndarray, change: np.ndarray, points: Points, slope: float) -> 
 
 
 def _ridge_response(points: Points) -> np.ndarray:
-    """v of the square loss, (points,): in closed form for kernels, by bisection for features."""
+    """v of the square loss, (points,): in closed form for kernels on isotropic inputs.
+
+    By bisection for features and other inputs.
+    """
     alpha, tail = points.alpha, points.tail
     ridge = points.lam + tail
     half = ((1 - alpha) - ridge) / 2
     root = np.sqrt(half**2 + ridge)
     v = tail + np.where(half > 0, half + root, ridge / (root - half))
-    narrow = points.inverse_width > 0
+    narrow = (points.inverse_width > 0) | (points.eigenvalues is not None)
     if not narrow.any():
         return v
     some = points.select(narrow)

@@ -9,7 +9,7 @@ from scipy import special
 
 from rote.core import fields
 from rote.core.errors import InputError
-from rote.theory.raf import newton
+from rote.theory.raf import inputs, newton
 from rote.theory.raf.arguments import broadcast, check_domains, check_range
 from rote.theory.raf.bayes import bayes_map
 from rote.theory.raf.learner import Learner
@@ -74,8 +74,12 @@ def solve(
     lam: np.ndarray | float,
     learner: Learner = Learner(),
     solver: Solver = Solver(),
+    eigenvalues: np.ndarray | None = None,
 ) -> Solution:
     """Solve the model for whole grids: all arguments and the learner's fields broadcast.
+
+    Inputs of a covariance: a teacher that knows no direction from another, kernels K = μ1² XXᵀ/d +
+    μ⋆² I on inputs of variance 1 on average.
 
     Args:
         loss: square, hinge or logistic.
@@ -85,10 +89,12 @@ def solve(
             needs interpolable data.
         learner: linear, kernel or random features.
         solver: tolerance and sweeps of the iteration.
+        eigenvalues: of the inputs' covariance, (k,), in any unit, of all points; then α counts
+            samples per eigenvalue. None: isotropic inputs.
 
     Raises:
         InputError: naming the parameter and its valid range; also for λ = 0 where the data cannot
-            be interpolated.
+            be interpolated, and for eigenvalues with random features.
     """
     if not isinstance(loss, str) or loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
@@ -110,29 +116,39 @@ def solve(
             "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
         )
     _check_ranges(points)
+    if eigenvalues is not None:
+        eigenvalues = inputs.eigenvalues(eigenvalues)
+        if not kernel_limit:
+            raise InputError("eigenvalues are not known to random features; leave kappa out")
     # an interpolator does not depend on weights
     weight = np.where(points.lam > 0, points.weight, 1.0)
     columns = [np.empty(len(weight), kind) for kind in _KINDS]
     for value in np.unique(weight):
         of_weight = weight == value
         some = _Arguments._make(values[of_weight] for values in points)
-        part = _solve(LOSSES[loss], float(value), some, solver)
+        part = _solve(LOSSES[loss], float(value), some, solver, eigenvalues)
         for column, values in zip(columns, part, strict=True):
             column[of_weight] = values
-    solution = _check_bayes(Solution._make(columns), points)
+    solution = _check_bayes(Solution._make(columns), points, eigenvalues)
     return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
 
 
 _KINDS = (float, float, float, float, float, int, float, bool)  # of the fields of a solution
 
 
-def _solve(loss: RafLoss, weight: float, points: "_Arguments", solver: Solver) -> Solution:
+def _solve(
+    loss: RafLoss,
+    weight: float,
+    points: "_Arguments",
+    solver: Solver,
+    eigenvalues: np.ndarray | None,
+) -> Solution:
     """The points of one weight of facts: in closed form, or by iteration."""
     loss = loss if weight == 1 else weighted(loss, weight)
-    direct = loss.closed_form
+    direct = loss.closed_form if eigenvalues is None else None
     if solver.closed_form and direct is not None and np.isinf(points.kappa).all():
         return _evaluate(loss, direct, points)
-    return _iterate(loss, points, solver)
+    return _iterate(loss, points, solver, eigenvalues)
 
 
 class _Arguments(NamedTuple):
@@ -198,13 +214,16 @@ def _evaluate(
     return _solution(loss, order, zeros.astype(int), zeros, np.isfinite(order.q))
 
 
-def _iterate(loss: RafLoss, points: _Arguments, solver: Solver) -> Solution:
+def _iterate(
+    loss: RafLoss, points: _Arguments, solver: Solver, eigenvalues: np.ndarray | None
+) -> Solution:
     scaled = newton.Points(
         points.alpha,
         points.eps,
         points.lam / points.mu1**2,
         (points.mustar / points.mu1) ** 2,
         1 / points.kappa,
+        eigenvalues,
     )
     fixed = newton.iterate(loss, scaled, solver.tolerance, solver.max_iter)
     with np.errstate(all="ignore"):
@@ -229,7 +248,9 @@ def _solution(
     return Solution._make([*fields, iterations, residual, converged])
 
 
-def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
+def _check_bayes(
+    solution: Solution, points: _Arguments, eigenvalues: np.ndarray | None
+) -> Solution:
     """Take back what generalizes better than the Bayes-optimal learner of its α and ε.
 
     With h = m²/(q − m²), tan²(πE_gen) = 1/h: no learner is beyond the Bayes-optimal h, above
@@ -245,7 +266,7 @@ def _check_bayes(solution: Solution, points: _Arguments) -> Solution:
         # who weighs facts can tell them from rules
         known = (points.weight != 1) & (points.lam > 0)
         alpha = np.where(known, points.alpha * (1 - points.eps), points.alpha)
-        bound = bayes_map(strength, alpha, np.where(known, 0.0, points.eps))
+        bound = bayes_map(strength, alpha, np.where(known, 0.0, points.eps), eigenvalues)
     better = strength > bound * (1 + _MARGIN)
     numbers = [np.where(better, np.nan, number) for number in solution[:5]]
     return Solution._make([*numbers, *solution[5:7], solution.converged & ~better])
