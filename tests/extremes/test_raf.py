@@ -142,7 +142,7 @@ def spectrum(seed, number=24):
 def test_structured_inputs_have_a_number_everywhere_within_50_sweeps(loss, seed):
     alpha, eps, lam, gamma, _ = random_points(seed, 1000)
     learner = raf.Learner.at_angle(gamma)
-    s = raf.solve(loss, alpha, eps, lam, learner, eigenvalues=spectrum(seed))
+    s = raf.solve(loss, alpha, eps, lam, replace(learner, eigenvalues=spectrum(seed)))
     assert s.converged.all()
     assert s.iterations.max() <= 50
     assert (s.e_gen <= 0.5).all()
@@ -156,8 +156,8 @@ def test_structured_inputs_agree_with_mpmath(loss, size, low):
     mu1, mustar = np.cos(np.radians(gamma)), np.sin(np.radians(gamma))
     for i in np.flatnonzero(eps < 1):
         eigenvalues = spectrum(i)
-        learner = raf.Learner(mu1[i], mustar[i])
-        s = raf.solve(loss, alpha[i], eps[i], lam[i], learner, eigenvalues=eigenvalues)
+        learner = raf.Learner(mu1[i], mustar[i], eigenvalues=eigenvalues)
+        s = raf.solve(loss, alpha[i], eps[i], lam[i], learner)
         assert s.converged
         exact = Point(
             loss,

@@ -1,5 +1,7 @@
 """Rules and facts on inputs of a covariance: other equations, limits, simulations, refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,7 +59,7 @@ def ridge_errors(alpha, eps, lam, learner, spectrum):
 @given(points, angles, spectra)
 def test_ridge_regression_is_that_of_scalar_equations(point, angle, spectrum):
     learner = raf.Learner.at_angle(angle)
-    s = raf.solve("square", **point, learner=learner, eigenvalues=spectrum)
+    s = raf.solve("square", **point, learner=replace(learner, eigenvalues=spectrum))
     e_gen, V = ridge_errors(**point, learner=learner, spectrum=spectrum)
     assert s.converged
     assert float(s.v) == pytest.approx(V, rel=1e-9)
@@ -68,8 +70,10 @@ def test_ridge_regression_is_that_of_scalar_equations(point, angle, spectrum):
 @given(points, angles, spectra, st.sampled_from(sorted(raf.LOSSES)), st.floats(-8, 8))
 def test_units_and_order_of_eigenvalues_do_not_matter(point, angle, spectrum, loss, unit):
     learner = raf.Learner.at_angle(angle)
-    given = raf.solve(loss, **point, learner=learner, eigenvalues=spectrum)
-    other = raf.solve(loss, **point, learner=learner, eigenvalues=10**unit * spectrum[::-1])
+    given = raf.solve(loss, **point, learner=replace(learner, eigenvalues=spectrum))
+    other = raf.solve(
+        loss, **point, learner=replace(learner, eigenvalues=10**unit * spectrum[::-1])
+    )
     assert given.converged
     assert given.iterations <= 50
     np.testing.assert_allclose(given[:5], other[:5], rtol=1e-7, atol=1e-12)
@@ -80,7 +84,7 @@ def test_units_and_order_of_eigenvalues_do_not_matter(point, angle, spectrum, lo
 def test_equal_eigenvalues_are_isotropic_inputs(loss):
     grid = np.meshgrid([0.1, 2.0, 30.0], [0.0, 0.2, 1.0], [1e-6, 0.1, 10.0])
     isotropic = raf.solve(loss, *grid)
-    equal = raf.solve(loss, *grid, eigenvalues=np.full(25, 7.0))
+    equal = raf.solve(loss, *grid, raf.Learner(eigenvalues=np.full(25, 7.0)))
     np.testing.assert_allclose(equal.e_gen, isotropic.e_gen, rtol=1e-8)
     np.testing.assert_allclose(equal.e_mem, isotropic.e_mem, rtol=1e-8, atol=1e-300)
     np.testing.assert_allclose(
@@ -91,7 +95,7 @@ def test_equal_eigenvalues_are_isotropic_inputs(loss):
 def test_directions_without_variance_are_as_if_they_were_not_there():
     """d/2 directions of variance ~0: α per remaining direction doubles, as does their variance."""
     half = np.r_[np.full(200, 1.0), np.full(200, 1e-9)]
-    some = raf.solve("hinge", 2.0, 0.1, 0.3, eigenvalues=half)
+    some = raf.solve("hinge", 2.0, 0.1, 0.3, raf.Learner(eigenvalues=half))
     few = raf.solve("hinge", 4.0, 0.1, 0.3)
     assert float(some.e_gen) == pytest.approx(float(few.e_gen), rel=1e-6)
     assert float(some.e_mem) == pytest.approx(float(few.e_mem), rel=1e-6)
@@ -128,7 +132,7 @@ def test_theory_predicts_simulations(loss, learner):
 def test_other_eigenvalues_are_refused(values, message):
     for call in (
         lambda: raf.eigenvalues(values),
-        lambda: raf.solve("square", 2.0, 0.1, 0.3, eigenvalues=values),
+        lambda: raf.Learner(eigenvalues=values),
         lambda: raf.bayes_optimal(2.0, 0.1, values),
     ):
         with pytest.raises(InputError, match=message) as refused:
@@ -137,9 +141,11 @@ def test_other_eigenvalues_are_refused(values, message):
 
 
 def test_features_do_not_know_a_covariance():
-    features = raf.Learner(0.8, 0.6, 2.0)
-    with pytest.raises(InputError, match="eigenvalues are not known to random features"):
-        raf.solve("square", 2.0, 0.1, 0.3, features, eigenvalues=np.ones(20))
+    match = "eigenvalues are not known to random features"
+    with pytest.raises(InputError, match=match):
+        raf.Learner(0.8, 0.6, 2.0, eigenvalues=np.ones(20))
+    with pytest.raises(InputError, match=match):
+        raf.memory_width("square", 1.0, 0.1, raf.Learner(0.8, 0.6, eigenvalues=np.ones(20)))
     problem = RafProblem("square", 2.0, 0.2, 0.5, 100, "power:0.5")
     with pytest.raises(InputError, match="inputs of a covariance are simulated for linear"):
         simulate(RandomFeatures(2.0), problem, np.random.default_rng(0))
@@ -186,8 +192,12 @@ def test_grid_takes_inputs(tmp_path, monkeypatch):
     out = tmp_path / "grid.csv"
     assert not call(monkeypatch, *grid, "--alpha", "1,2", "--lam", "0.1", "--out", str(out))
     frame = pd.read_csv(out)
-    expected = raf.solve("square", [1.0, 2.0], 0.1, 0.1, eigenvalues=raf.power_law(0.8, 400))
+    learner = raf.Learner(eigenvalues=raf.power_law(0.8, 400))
+    expected = raf.solve("square", [1.0, 2.0], 0.1, 0.1, learner)
     np.testing.assert_allclose(frame["e_gen"], expected.e_gen)
     assert (frame["e_bayes"] <= frame["e_gen"]).all()
-    error = call(monkeypatch, *grid, "--alpha", "1", "--lam", "best")
-    assert "--lam best is searched on isotropic inputs only" in error
+    assert not call(monkeypatch, *grid, "--alpha", "2", "--lam", "best", "--out", str(out))
+    best = pd.read_csv(out)["e_gen"].item()
+    ridges = np.geomspace(1e-3, 1e2, 200)
+    others = raf.solve("square", 2.0, 0.1, ridges, learner).e_gen
+    assert others.min() * (1 - 1e-3) < best <= others.min()

@@ -72,12 +72,14 @@ ACTIVATED: list[tuple[RafProblem, RafLearner]] = [
 ]
 STRUCTURED: list[tuple[RafProblem, RafLearner]] = [  # at covariances of two power laws
     (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=lam, d=400, inputs=inputs), learner)
-    for inputs in ("power:0.5", "power:0.8")
-    for loss, lam, learner in (
-        ("square", 0.3, LINEAR),
-        ("square", 1.0, KERNEL),
-        ("hinge", 0.5, LINEAR),
-        ("hinge", 1.0, KERNEL),
+    for inputs, (loss, lam, learner) in product(
+        ("power:0.5", "power:0.8"),
+        [
+            ("square", 0.3, LINEAR),
+            ("square", 1.0, KERNEL),
+            ("hinge", 0.5, LINEAR),
+            ("hinge", 1.0, KERNEL),
+        ],
     )
 ]
 WIDTH_FACTORS = {"narrow": 1 / 3, "wide": 1.5}  # of κ_c, by the series that have these widths

@@ -126,30 +126,22 @@ def grid(
         shared["lam"] = axes.parse("--lam", lam)
     shared |= learners.widths_and_weights()
     variances = eigenvalues(inputs)
-    if variances is not None and lam == BEST:
-        raise InputError("--lam best is searched on isotropic inputs only; give ridges")
     parts = []
     for loss, geometry in product(losses.split(","), list(_geometries(learners))):
         point = axes.points(shared | geometry.axes)
-        learner = geometry.learner(point)
+        learner = replace(geometry.learner(point), eigenvalues=variances)
         if lam == BEST:
             best = raf.best_ridge(loss, point["alpha"], point["eps"], learner, forget)
             point["lam"] = np.where(np.isnan(best.lam), np.inf, best.lam)
-        parts.append(_rows(loss, geometry.name, point, learner, variances))
+        parts.append(_rows(loss, geometry.name, point, learner))
     return pd.concat(parts, ignore_index=True)
 
 
-def _rows(
-    loss: str,
-    name: str,
-    point: dict[str, np.ndarray],
-    learner: raf.Learner,
-    variances: np.ndarray | None,
-) -> pd.DataFrame:
+def _rows(loss: str, name: str, point: dict[str, np.ndarray], learner: raf.Learner) -> pd.DataFrame:
     """The rows of one loss and one kind of learner; without a ridge (infinite) no numbers."""
     reached = np.isfinite(point["lam"])
     ridge = np.where(reached, point["lam"], 1.0)
-    solution = raf.solve(loss, point["alpha"], point["eps"], ridge, learner, eigenvalues=variances)
+    solution = raf.solve(loss, point["alpha"], point["eps"], ridge, learner)
     angle = np.degrees(np.arctan2(learner.mustar, np.abs(learner.mu1)))
     numbers = {name: getattr(solution, name) for name in ("e_gen", "e_mem", "m", "q", "v")}
     numbers["e_rule"] = raf.rule_error(loss, solution)
@@ -167,7 +159,7 @@ def _rows(
     }
     columns |= {name: np.where(reached, number, np.nan) for name, number in numbers.items()}
     columns["converged"] = solution.converged & reached
-    columns["e_bayes"] = _bayes(point["alpha"], point["eps"], variances)
+    columns["e_bayes"] = _bayes(point["alpha"], point["eps"], learner.eigenvalues)
     return pd.DataFrame(columns)
 
 

@@ -1,5 +1,7 @@
 """One learner of the Rules-and-Facts model in the proportional limit."""
 
+from dataclasses import replace
+
 from rote.core.errors import InputError
 from rote.papers.raf.inputs import eigenvalues
 from rote.theory import raf
@@ -51,15 +53,15 @@ def solve(
     Raises:
         InputError: naming the argument and its range.
     """
-    variances = eigenvalues(inputs)
-    solution = raf.solve(loss, alpha, eps, lam, learner, eigenvalues=variances)
+    learner = replace(learner, eigenvalues=eigenvalues(inputs))
+    solution = raf.solve(loss, alpha, eps, lam, learner)
     numbers = {
         "generalization error": float(solution.e_gen),
         "memorization error": float(solution.e_mem),
         "overlap m": float(solution.m),
         "variance q": float(solution.q),
         "V": float(solution.v),
-        "Bayes-optimal error": float(raf.bayes_optimal(alpha, eps, variances)),
+        "Bayes-optimal error": float(raf.bayes_optimal(alpha, eps, learner.eigenvalues)),
     }
     return TheoryPoint(
         numbers,

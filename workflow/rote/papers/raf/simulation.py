@@ -8,7 +8,7 @@ norm, or with the hard margin.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -408,7 +408,8 @@ def _lost(lost: np.ndarray, sample: RulesFactsSample) -> tuple[float, float]:
 def _predicted(problem: RafProblem, learner: raf.Learner) -> LearnerErrors:
     """The errors of a learner in the proportional limit."""
     point = (problem.alpha, problem.eps, problem.lam)
-    solution = raf.solve(problem.loss, *point, learner, eigenvalues=problem.eigenvalues())
+    learner = replace(learner, eigenvalues=problem.eigenvalues())
+    solution = raf.solve(problem.loss, *point, learner)
     e_rule = float(raf.rule_error(problem.loss, solution))
     return LearnerErrors(float(solution.e_gen), float(solution.e_mem), e_rule)
 

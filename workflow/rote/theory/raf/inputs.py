@@ -7,7 +7,7 @@ from rote.core.errors import InputError
 
 LARGEST_SHARE = 0.1  # of the variance in one direction: beyond, sums over directions have no limit
 _SMALLEST = 1e-12  # of the mean
-_MOST = 1_000_000
+_LARGEST_NUMBER = 1_000_000
 
 
 def power_law(exponent: float, number: int) -> np.ndarray:
@@ -25,8 +25,8 @@ def power_law(exponent: float, number: int) -> np.ndarray:
         {"exponent": fields.NOT_NEGATIVE, "number": fields.SIZE},
         {"exponent": exponent, "number": number},
     )
-    if number > _MOST:
-        raise InputError(f"number must be at most {_MOST:,}, given {number:,}")
+    if number > _LARGEST_NUMBER:
+        raise InputError(f"number must be at most {_LARGEST_NUMBER:,}, given {number:,}")
     return eigenvalues(np.arange(1, number + 1) ** -float(exponent))
 
 
@@ -41,9 +41,9 @@ def eigenvalues(values: np.ndarray) -> np.ndarray:
             the variance, where no theory of many directions holds, or less than 1e-12 of the mean.
     """
     values = reals.array("eigenvalues", values)
-    if values.ndim != 1 or not 1 <= len(values) <= _MOST:
+    if values.ndim != 1 or not 1 <= len(values) <= _LARGEST_NUMBER:
         raise InputError(
-            f"eigenvalues must be (k,), k from 1 to {_MOST:,}, given shape {values.shape}"
+            f"eigenvalues must be (k,), k from 1 to {_LARGEST_NUMBER:,}, given shape {values.shape}"
         )
     if not (np.isfinite(values) & (values > 0)).all():
         raise InputError("eigenvalues must be finite and > 0; leave out what has no variance")

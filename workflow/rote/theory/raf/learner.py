@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rote.core.errors import InputError
-from rote.theory.raf import kernels
+from rote.theory.raf import inputs, kernels
 from rote.theory.raf.arguments import check_domains, first_offender
 
 
@@ -22,18 +22,25 @@ class Learner:
             limit.
         weight: of a fact in the sum of losses, > 0, where a rule has 1; a whole number is how often
             every fact is stated.
+        eigenvalues: of the inputs' covariance, (k,) in any unit, the same for all points; then α
+            counts samples per eigenvalue. They are kept over their mean. None: isotropic inputs.
 
     Raises:
-        InputError: naming the field and its range.
+        InputError: naming the field and its range; for eigenvalues of random features' inputs.
     """
 
     mu1: np.ndarray | float = 1.0
     mustar: np.ndarray | float = 0.0
     kappa: np.ndarray | float | None = None
     weight: np.ndarray | float = 1.0
+    eigenvalues: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         check_domains(mu1=self.mu1, mustar=self.mustar, weight=self.weight)
+        if self.eigenvalues is not None:
+            if self.kappa is not None:
+                raise InputError("eigenvalues are not known to random features; leave kappa out")
+            object.__setattr__(self, "eigenvalues", inputs.eigenvalues(self.eigenvalues))
         if self.kappa is None:
             return
         check_domains(kappa=self.kappa)

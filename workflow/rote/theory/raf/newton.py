@@ -50,7 +50,8 @@ class Points(NamedTuple):
 
     def select(self, index: np.ndarray) -> "Points":
         """The points of an index."""
-        return Points(*(values[index] for values in self[:5]), self.eigenvalues)
+        names = self._fields[:5]
+        return self._replace(**{name: getattr(self, name)[index] for name in names})
 
     def state(self, x: np.ndarray) -> State:
         """The state at logarithms of the order parameters, (3, points)."""

@@ -68,7 +68,7 @@ def best_ridge(
 
     def at(lam: np.ndarray, rows: np.ndarray | slice = slice(None)) -> Solution:
         features = None if width is None else width[rows]
-        of_rows = Learner(mu1[rows], mustar[rows], features, weight[rows])
+        of_rows = Learner(mu1[rows], mustar[rows], features, weight[rows], learner.eigenvalues)
         return solve(loss, alpha[rows], eps[rows], lam, of_rows)
 
     scale = mu1**2 + mustar**2
@@ -217,6 +217,8 @@ def memory_width(
     check_domains(alpha=alpha, eps=eps)
     fields.check_types({"learner": Learner}, {"learner": learner})
     _check_single(mu1=learner.mu1, mustar=learner.mustar, weight=learner.weight)
+    if learner.eigenvalues is not None:
+        raise InputError("eigenvalues are not known to random features; leave them out")
     _check_single(forget=forget, lam=lam)
     arrays = broadcast(alpha=alpha, eps=eps)
     alpha, eps = (array.ravel() for array in arrays)

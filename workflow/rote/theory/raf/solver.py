@@ -9,7 +9,7 @@ from scipy import special
 
 from rote.core import fields
 from rote.core.errors import InputError
-from rote.theory.raf import inputs, newton
+from rote.theory.raf import newton
 from rote.theory.raf.arguments import broadcast, check_domains, check_range
 from rote.theory.raf.bayes import bayes_map
 from rote.theory.raf.learner import Learner
@@ -74,12 +74,11 @@ def solve(
     lam: np.ndarray | float,
     learner: Learner = Learner(),
     solver: Solver = Solver(),
-    eigenvalues: np.ndarray | None = None,
 ) -> Solution:
     """Solve the model for whole grids: all arguments and the learner's fields broadcast.
 
-    Inputs of a covariance: a teacher that knows no direction from another, kernels K = μ1² XXᵀ/d +
-    μ⋆² I on inputs of variance 1 on average.
+    On inputs of a covariance the teacher's weights are independent of the directions, and kernels
+    are μ1² XXᵀ/d + μ⋆² I of inputs of mean variance 1.
 
     Args:
         loss: square, hinge or logistic.
@@ -89,12 +88,10 @@ def solve(
             needs interpolable data.
         learner: linear, kernel or random features.
         solver: tolerance and sweeps of the iteration.
-        eigenvalues: of the inputs' covariance, (k,), in any unit, of all points; then α counts
-            samples per eigenvalue. None: isotropic inputs.
 
     Raises:
         InputError: naming the parameter and its valid range; also for λ = 0 where the data cannot
-            be interpolated, and for eigenvalues with random features.
+            be interpolated.
     """
     if not isinstance(loss, str) or loss not in LOSSES:
         raise InputError(f"loss must be one of {', '.join(LOSSES)}, given {loss!r}")
@@ -116,20 +113,16 @@ def solve(
             "lam must be > 0 for random features (use 1e-6 for the interpolation limit), given 0"
         )
     _check_ranges(points)
-    if eigenvalues is not None:
-        eigenvalues = inputs.eigenvalues(eigenvalues)
-        if not kernel_limit:
-            raise InputError("eigenvalues are not known to random features; leave kappa out")
     # an interpolator does not depend on weights
     weight = np.where(points.lam > 0, points.weight, 1.0)
     columns = [np.empty(len(weight), kind) for kind in _KINDS]
     for value in np.unique(weight):
         of_weight = weight == value
         some = _Arguments._make(values[of_weight] for values in points)
-        part = _solve(LOSSES[loss], float(value), some, solver, eigenvalues)
+        part = _solve(LOSSES[loss], float(value), some, solver, learner.eigenvalues)
         for column, values in zip(columns, part, strict=True):
             column[of_weight] = values
-    solution = _check_bayes(Solution._make(columns), points, eigenvalues)
+    solution = _check_bayes(Solution._make(columns), points, learner.eigenvalues)
     return Solution._make(np.asarray(field).reshape(arrays[0].shape) for field in solution)
 
 
