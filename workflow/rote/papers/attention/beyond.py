@@ -18,12 +18,16 @@ from rote.papers.attention.simulation import ContextErrors
 from rote.synth import tokens
 from rote.theory import attention
 from rote.theory.attention import variants
+from rote.theory.attention.classes import Classes, classes_error
 from rote.theory.attention.strong import strong_signal_error
 
 CLIP = attention.Activation(attention.clipped_exp, (np.log(5),))  # not centered
 RIDGES = LIMIT_RIDGES[1:]
 MU2 = 2.0  # ||μ||² where there is a signal
 WEAK = 0.4
+# no class lies opposite another, and both labels have two
+FOUR = Classes([[1.5, 0, 0], [0, 1, 0.5], [-0.5, -1, 0], [-1, 0, -0.5]], [1, -1, 1, -1])
+CLASS_SPIKE = Spike(np.array([1.0, 0, 0.5]), np.array([0, 1.0, 0]))
 
 
 class FeaturedContext(NamedTuple):
@@ -67,6 +71,8 @@ def cases(n: int, p: int, gammas: np.ndarray) -> dict[str, ModelVariant]:
         "two heads": _two_heads(n, p, gammas, MU2),
         # a weaker signal: with n = 4p it would reach the nonlinearity
         "two heads, p/n = 1/4": _two_heads(n, n // 4, gammas, WEAK),
+        "four classes": _classes(n, p, gammas),
+        "four classes, spike": _classes(n, p, gammas, CLASS_SPIKE),
         "random dense head, tanh": _dense("tanh", n, p, gammas),
         "random dense head, linear": _dense("linear", n, p, gammas),
         "power law 0.5": _anisotropic(0.5, n, p, gammas),
@@ -144,6 +150,23 @@ def _two_heads(n: int, p: int, gammas: np.ndarray, mu2: float) -> ModelVariant:
         w_queries=[spike.query for spike in heads.values()],
     )
     return ModelVariant(theory.error, draw, trace=False, p=p)
+
+
+def _classes(n: int, p: int, gammas: np.ndarray, spike: Spike = Spike()) -> ModelVariant:
+    """Tokens of four classes, two with each label."""
+    means, labels = np.asarray(FOUR.means, float), np.asarray(FOUR.labels, float)
+    kernel = simulation.entrywise("tanh", p)
+    padded = simulation.padded_spike(spike, p)
+
+    def draw(rng: np.random.Generator) -> FeaturedContext:
+        numbers = rng.permutation(np.arange(n) % len(labels))
+        X = tokens.normal(rng, (p, n))
+        X[: means.shape[1]] += means[numbers].T
+        context = tokens.Context(X, labels[numbers])
+        return FeaturedContext(simulation.features(X, kernel, padded)[0], context)
+
+    theory = classes_error(gammas, p / n, "tanh", FOUR, spike.key, spike.query)
+    return ModelVariant(theory, draw, trace=False)
 
 
 def _dense(f: str, n: int, p: int, gammas: np.ndarray) -> ModelVariant:

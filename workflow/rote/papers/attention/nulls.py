@@ -17,7 +17,7 @@ from rote.ledger.nulls import (
     shuffled,
 )
 from rote.papers.attention import theory_claims
-from rote.papers.attention.beyond import MU2, WEAK
+from rote.papers.attention.beyond import FOUR, MU2, WEAK
 from rote.papers.attention.heads import HEAVY, SPIKES, Structure, error
 from rote.papers.attention.statistics.samples import FLOOR
 from rote.papers.attention.theory_claims import Numbers
@@ -231,12 +231,15 @@ def weak_signals(tables: Tables) -> Tables:
     return replaced(tables, variants=table.assign(theory=theory))
 
 
+CLASS_MU2 = float((np.asarray(FOUR.means) ** 2).sum(axis=1).mean())
 PLAIN = {  # panel -> nonlinearity and structure of the model that a variant departs from
     "unbalanced labels": ("exp_clip", Structure()),
     "masked softmax": ("linear", Structure()),
     "masked softmax, aligned": ("linear", Structure(MU2, SPIKES["aligned"])),
     "two heads": ("tanh", Structure(MU2, SPIKES["aligned"])),
     "two heads, p/n = 1/4": ("tanh", Structure(WEAK, SPIKES["aligned"])),
+    "four classes": ("tanh", Structure(CLASS_MU2)),
+    "four classes, spike": ("tanh", Structure(CLASS_MU2)),
     "random dense head, tanh": ("tanh", Structure()),
     "random dense head, linear": ("linear", Structure()),
     "power law 0.5": ("tanh", Structure()),

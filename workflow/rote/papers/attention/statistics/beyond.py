@@ -73,10 +73,11 @@ def strong_corrected(tables: Tables) -> Values:
 # ---- beyond the model
 
 
-def _variant(tables: Tables, *names: str, largest: float = np.inf) -> Values:
-    """Relative deviations from a variant's theory, at ridges up to the largest."""
+def _variant(tables: Tables, *names: str, smallest: float = 0.0, largest: float = np.inf) -> Values:
+    """Relative deviations from a variant's theory, at ridges from the smallest to the largest."""
     rows = rows_of(tables, "variants", "variants")
-    return deviations(rows[rows["panel"].isin(names) & (rows["gamma"] <= largest)])
+    judged = rows["gamma"].between(smallest, largest)
+    return deviations(rows[rows["panel"].isin(names) & judged])
 
 
 def unbalanced(tables: Tables) -> Values:
@@ -97,6 +98,11 @@ def dense(tables: Tables) -> Values:
 def two_heads(tables: Tables) -> Values:
     """Two heads before one probe: relative deviation from theory, γ up to 1."""
     return _variant(tables, "two heads", "two heads, p/n = 1/4", largest=1.0)
+
+
+def several_classes(tables: Tables) -> Values:
+    """Tokens of four classes: relative deviation from theory, γ from 0.1 on."""
+    return _variant(tables, "four classes", "four classes, spike", smallest=0.1)
 
 
 def anisotropic(tables: Tables) -> Values:
