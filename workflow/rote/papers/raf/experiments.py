@@ -73,7 +73,7 @@ ACTIVATED: list[tuple[RafProblem, RafLearner]] = [
 STRUCTURED: list[tuple[RafProblem, RafLearner]] = [  # at covariances of two power laws
     (RafProblem(loss=loss, alpha=2.0, eps=0.2, lam=lam, d=400, inputs=inputs), learner)
     for inputs, (loss, lam, learner) in product(
-        ("power:0.5", "power:0.8"),
+        ("power:0.5", "power:0.7"),
         [
             ("square", 0.3, LINEAR),
             ("square", 1.0, KERNEL),
