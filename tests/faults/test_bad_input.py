@@ -79,6 +79,7 @@ CONFIGS = [
     ("chain: {corpus: x}", "corpus is given, so `facts` must name"),
     ("cramless: {text: {small: [1, 2]}}", "cramless.text.small"),
     ("- a\n- b", "expected keys and values, found list"),
+    ("# nothing but a comment\n", "holds no key; write one, e.g. run: mine"),
     ("a: [1", "is not valid YAML"),
     ("a: !!python/object/apply:os.system ['touch hacked']", "is not valid YAML"),
     ("\ttab: 1", "is not valid YAML"),

@@ -8,8 +8,8 @@ the work, and prints or writes the result.
 import gc
 import logging
 import os
+import re
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +17,13 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from rote.core import environment, job, runs
+from rote.core import environment, exports, job, runs
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
 from rote.core.papers import names as paper_names
-from rote.core.verbs import RunFolder, result
+from rote.core.section import nearest
+from rote.core.verbs import PaperName, RunFolder, known_paper, result
 from rote.report import tools_cli
 
 log = logging.getLogger("rote")
@@ -30,6 +31,7 @@ _INTERRUPTED = 130  # exit code of what Ctrl-C ends
 # groups of commands that are loaded when asked for: their modules, and what the list says of them
 GROUPS = {
     "claims": ("rote.report.claims_cli", "List and judge claims, or audit the evidence."),
+    "config": ("rote.report.config_cli", "Check, show or regenerate the configuration."),
     "invert": ("rote.invert.cli", "Invert a velocity model of your own under a prior."),
     "memorized": ("rote.invert.memorized_cli", "Is a set of samples memorized?"),
     "ngrams": ("rote.ngrams.cli", "Count n-grams and n-gram pairs in your own texts."),
@@ -63,10 +65,25 @@ class _LazyGroup(typer.core.TyperGroup):
     def resolve_command(self, ctx: typer.Context, args: list[str]):
         commands = self.list_commands(ctx)
         if args and args[0] not in commands:
-            nearest = get_close_matches(args[0], commands, 1)
-            hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            hint = _sentence(nearest(args[0], commands))
             ctx.fail(f"No such command or paper '{args[0]}'.{hint} Known: {', '.join(commands)}.")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        exports.keep_apart(command)
+        return name, command, rest
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:  # of an enumeration: the nearest word, and pydantic's
+            error.message = error.message.removeprefix("Value error, ")
+            if choice := re.fullmatch(r"'(.*)' is not one of (.*)\.", error.message):
+                error.message += _sentence(nearest(choice[1], re.findall("'(.*?)'", choice[2])))
+            raise
+
+
+def _sentence(hint: str) -> str:
+    """A hint behind the end of another sentence; "" for none."""
+    return f" {hint[0].upper()}{hint[1:].rstrip()}" if hint else ""
 
 
 app = typer.Typer(
@@ -79,17 +96,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 something that you can put right, or a check that failed; "
     "2 a wrong option; 130 interrupted.",
 )
-config_app = typer.Typer(
-    no_args_is_help=True,
-    help="Check, show or regenerate the configuration.\n\n"
-    "One key for one run: snakemake --cores all --config longtail='{network: {replicates: 8}}' "
-    "(Snakemake refuses dots in names there). In a file, dots work: longtail.network.replicates: 8",
-)
-app.add_typer(config_app, name="config")
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--configfile", help="Config file or overlay; default: all defaults.")
-]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also show debug lines.")]
 
 
@@ -110,62 +116,6 @@ Version = Annotated[
 @app.callback()
 def _options(verbose: Verbose = False, version: Version = False) -> None:
     job.configure_log(verbose)
-
-
-# ---- configuration
-
-
-@config_app.command("check")
-def config_check(path: Annotated[Path, typer.Argument(help="Config file or overlay.")]) -> None:
-    """Check a config file: every wrong key is named, with what is allowed and the nearest key."""
-    from rote.run import config
-
-    settings = config.load(path)
-    typer.echo(
-        f"{path}: fine "
-        f"(run {settings.run!r}, scale {settings.scale!r}, papers {', '.join(settings.papers)})"
-    )
-
-
-@config_app.command("show")
-def config_show(
-    key: Annotated[
-        str | None,
-        typer.Argument(
-            help="A key or section, e.g. longtail.network.replicates; default: the whole config.",
-            metavar="[KEY.PATH]",
-        ),
-    ] = None,
-    path: ConfigFile = None,
-) -> None:
-    """Print a configuration with defaults filled in, or one key or section with what it means."""
-    import yaml
-
-    from rote.run import config
-
-    settings = config.load(path)
-    if key is None:
-        text = yaml.safe_dump(settings.model_dump(), sort_keys=False, width=110)
-    else:
-        from rote.report import generated
-
-        text = generated.describe(settings, key)
-    typer.echo(text, nl=False)
-
-
-@config_app.command("write")
-def config_write(
-    root: Annotated[Path, typer.Option(help="Root of the repository.")] = Path("."),
-) -> None:
-    """Regenerate config/*.yaml and workflow/schemas/*.json from the config and table models."""
-    from rote.core import tables
-    from rote.report import generated
-
-    generated.require_repository(root)
-    for name, text in generated.files().items():
-        with tables.atomic(root / name) as temporary:
-            temporary.write_text(text, "utf-8")
-        typer.echo(name)
 
 
 # ---- the ledger
@@ -266,13 +216,29 @@ def new_paper(
 
 @app.command()
 def draw(
-    paper: Annotated[str, typer.Option(help="Paper whose figures to draw.")],
-    results: Annotated[
-        str, typer.Option(help="A run, or the folder with the paper's tables.", metavar="RUN")
+    paper: Annotated[
+        str,
+        typer.Option(
+            help="Paper whose figures to draw.",
+            callback=known_paper,
+            autocompletion=paper_names,
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the figures.", metavar="DIR")],
+    results: Annotated[
+        str,
+        typer.Option(
+            help="A run, or the folder with the paper's tables.",
+            metavar="RUN",
+            autocompletion=runs.names,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Write: the figures, into a folder.", metavar="DIR")],
     figure: Annotated[
-        list[str] | None, typer.Option(help="Draw only this figure; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Draw only this figure; may be repeated.",
+            autocompletion=runs.complete_drawings,
+        ),
     ] = None,
     pdf: Annotated[bool, typer.Option(help="Draw PDF beside PNG.")] = True,
 ) -> None:
@@ -287,7 +253,11 @@ def draw(
 def show_figures(
     results: RunFolder,
     name: Annotated[
-        str | None, typer.Argument(help="A figure, <paper>.<figure>, or a paper; default: all.")
+        str | None,
+        typer.Argument(
+            help="A figure, <paper>.<figure>, or a paper; default: all.",
+            autocompletion=runs.complete_figures,
+        ),
     ] = None,
     view: Annotated[bool, typer.Option("--open", help="Open them in the system's viewer.")] = False,
 ) -> None:
@@ -350,7 +320,9 @@ def profile(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write: the chart (PNG, PDF, SVG); default: reports/<run>/profile.png."),
+        result(
+            "Write: the chart; default: reports/<run>/profile.png.", exports.PICTURES, "a chart"
+        ),
     ] = None,
 ) -> None:
     """Where a run's time went: Gantt chart, critical path, idle cores, what starting jobs costs."""
@@ -365,7 +337,7 @@ def profile(
 
 @app.command()
 def notebook(
-    paper: Annotated[str, typer.Argument(help="Paper.")],
+    paper: PaperName,
     run: Annotated[
         Path,
         typer.Option(
@@ -398,7 +370,7 @@ def verify(
     if changes:
         raise InputError(
             f"{results} is not as its run left it: {len(changes)} differences; "
-            f"to accept what is there: snakemake --cores all --force -- {results / manifest.NAME}"
+            f"to accept what is there: {runs.again(results / manifest.NAME, force=True)}"
         )
     n_files = len(manifest.read(results)["files"])
     typer.echo(f"{results}: all {n_files} files are as the run left them")
@@ -410,7 +382,7 @@ def compare(
     second: RunFolder,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write: a page with the claims side by side.", metavar="HTML"),
+        result("Write: a page with the claims side by side.", [".html"], "a page"),
     ] = None,
     every: Annotated[
         bool,

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from rote.core.errors import InputError
+from rote.core.section import nearest
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def load(paper: str, module: str) -> ModuleType:
         InputError: for an unknown paper.
     """
     if paper not in names():
-        raise InputError(f"unknown paper {paper!r}; known papers: {', '.join(names())}")
+        hint = nearest(paper, names())
+        raise InputError(f"unknown paper {paper!r}; {hint}known papers: {', '.join(names())}")
     return import_module(f"rote.papers.{paper}.{module}" if module else f"rote.papers.{paper}")
 
 

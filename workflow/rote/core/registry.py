@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from rote.core.errors import InputError
+from rote.core.section import nearest
 
 Entry = TypeVar("Entry")
 
@@ -17,8 +18,13 @@ def registered(registry: Mapping[str, Entry], name: str, option: str) -> Entry:
         option: what gave the name: an argument, an option or a key.
 
     Raises:
-        InputError: for an unknown name, with the option that gave it and the names allowed.
+        InputError: for an unknown name, with the option that gave it, the nearest name and those
+            allowed.
     """
     if not isinstance(name, str) or name not in registry:
-        raise InputError(f"{option} must be one of {', '.join(registry)}, given {name!r}")
+        hint = nearest(str(name), registry).removesuffix(" ")
+        raise InputError(
+            f"{option} must be one of {', '.join(registry)}, given {name!r}"
+            + (f"; {hint}" if hint else "")
+        )
     return registry[name]

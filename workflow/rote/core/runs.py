@@ -1,12 +1,19 @@
 """Runs by name or by folder: what commands take, and where a run's ledger and figures lie."""
 
+import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+from rote.core import papers
 from rote.core.errors import InputError
+from rote.core.section import nearest
 
 RESULTS = Path("results")
+CLAIMS = Path("workflow/claims")
 CONFIG = "config.yaml"  # in a run's folder: all keys that it was made with
+# what a run's folder holds, from its first job on: one of these
+_MARKS = (CONFIG, "claims.parquet", "logs", "*.parquet", "*/*.parquet", "*/figures/*.png")
 
 
 def names() -> list[str]:
@@ -21,29 +28,39 @@ def folder(run: str | Path) -> Path:
         run: its name, or a path of the folder.
 
     Raises:
-        InputError: if it is neither, with the runs that there are.
+        InputError: if it is neither, with the nearest and all runs that there are.
     """
-    for path in (Path(run), RESULTS / run):
-        if path.is_dir():
+    found = [path for path in (Path(run), RESULTS / run) if path.is_dir()]
+    for path in found:
+        if holds_run(path):
             return path
-    listed = ", ".join(names()) or "none"
-    raise InputError(
-        f"{run} is neither a folder nor a run in {RESULTS}/; runs in this folder: {listed}"
-    )
+    listed = f"{nearest(str(run), names())}runs in this folder: {', '.join(names()) or 'none'}"
+    if found:
+        raise InputError(f"{found[0]} is not the folder of a run; {listed}")
+    raise InputError(f"{run} is neither a folder nor a run in {RESULTS}/; {listed}")
 
 
-def again(target: str | Path, *, force: bool = False) -> str:
+def holds_run(path: Path) -> bool:
+    """Whether a folder is that of a run, or of a paper's tables: not one that holds runs."""
+    if any(path.glob(f"*/{CONFIG}")):
+        return False
+    return any(any(path.glob(mark)) for mark in _MARKS)
+
+
+def again(target: str | Path, *, force: bool = False, run: Path | None = None) -> str:
     """The command that makes a file of a run, to be pasted in the folder of the workflow.
 
     Args:
         target: the file; what lies in results/<run>/ or reports/<run>/ is made with the config of
             that run.
         force: make it although it is there.
+        run: results/<run>, whose config counts where the target is a rule or a paper.
     """
     words = ["snakemake", "--cores", "all"]
     parts = Path(target).parts
     if len(parts) > 2 and parts[0] in (RESULTS.name, "reports"):
-        words += ["--configfile", str(RESULTS / parts[1] / CONFIG)]
+        run = RESULTS / parts[1]
+    words += ["--configfile", str(run / CONFIG)] if run else []
     words += ["--force"] if force else []
     return shlex.join([*words, "--", str(target)])
 
@@ -57,7 +74,12 @@ def ledger(run: str | Path) -> Path:
     Raises:
         InputError: if it is none of them.
     """
-    return Path(run) if Path(run).is_file() else folder(run) / "claims.parquet"
+    if Path(run).is_file():
+        return Path(run)
+    path = folder(run)
+    if (path.parent / CONFIG).is_file():
+        raise InputError(f"{path} is a part of a run; give the run: {path.parent.name}")
+    return path / "claims.parquet"
 
 
 def of_paper(run: str | Path, paper: str) -> Path:
@@ -71,7 +93,7 @@ def of_paper(run: str | Path, paper: str) -> Path:
         InputError: if there is no such folder.
     """
     path = folder(run)
-    return path / paper if (path / paper).is_dir() else path
+    return path / paper if (path / paper).is_dir() or (path / CONFIG).is_file() else path
 
 
 def figures(run: str | Path, name: str | None = None) -> list[Path]:
@@ -88,7 +110,7 @@ def figures(run: str | Path, name: str | None = None) -> list[Path]:
     drawn = sorted(results.glob("*/figures/*.png"))
     labels = [f"{path.parts[-3]}.{path.stem}" for path in drawn]
     if not drawn:
-        raise InputError(f"{results} has no figures; draw them: snakemake --cores all -- figures")
+        raise InputError(f"{results} has no figures; draw them: {again('figures', run=results)}")
     if name is None:
         return drawn
     chosen = [
@@ -97,5 +119,42 @@ def figures(run: str | Path, name: str | None = None) -> list[Path]:
         if name in (label, path.stem, path.parts[-3])
     ]
     if not chosen:
-        raise InputError(f"no figure {name!r} in {results}; there are {', '.join(labels)}")
+        known = [word for label in labels for word in (label, *label.split("."))]
+        hint = nearest(name, known)
+        raise InputError(f"no figure {name!r} in {results}; {hint}there are {', '.join(labels)}")
     return chosen
+
+
+# ---- what the shell completes
+
+
+def complete_figures(ctx: Any) -> list[str]:
+    """Figures of the run that a command line names already, with their papers' names, and papers.
+
+    Args:
+        ctx: what is read of the command line so far.
+    """
+    run = ctx.params.get("results")
+    try:
+        drawn = figures(run) if run else []
+    except InputError:
+        return []
+    labels = [f"{path.parts[-3]}.{path.stem}" for path in drawn]
+    return [*dict.fromkeys(path.parts[-3] for path in drawn), *labels, *(p.stem for p in drawn)]
+
+
+def complete_drawings(ctx: Any) -> list[str]:
+    """Figures of the paper that a command line names already.
+
+    Args:
+        ctx: what is read of the command line so far.
+    """
+    paper = ctx.params.get("paper")
+    return list(papers.load(paper, "figures").FIGURES) if paper in papers.names() else []
+
+
+def complete_claims() -> list[str]:
+    """Ids of all claims, as their files in this folder have them."""
+    entry = re.compile(r"^(?:- )?\s*id:\s*[\"']?([\w.]+)", re.MULTILINE)
+    texts = [path.read_text("utf-8") for path in sorted(CLAIMS.glob("*.yaml"))]
+    return [name for text in texts for name in entry.findall(text)]

@@ -150,6 +150,11 @@ def did_you_mean(names: Iterable[str]) -> str:
     return f"did you mean {words}? " if words else ""
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'a'? ` for a name that is not known; "" if none is like it."""
+    return did_you_mean(get_close_matches(name, known, 1))
+
+
 def allowed(prop: Mapping[str, Any]) -> str:
     """What a key accepts, from its JSON Schema: `one of digits, mnist`, `list of number ≥ 0`."""
     if "enum" in prop:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from rote.core import exports
+from rote.core import exports, runs
 from rote.core.errors import InputError
 from rote.core.files import one_line
 from rote.core.section import first_paragraph
@@ -254,10 +254,9 @@ def _named(path: str | Path) -> Iterator[None]:
     """One line for a table that is missing or damaged, with the command that makes it."""
     if not Path(path).exists():
         raise InputError(
-            f"table {path} does not exist; run the rule that makes it: "
-            f"snakemake --cores all -- {path}"
+            f"table {path} does not exist; run the rule that makes it: {runs.again(path)}"
         )
-    cure = f"make it anew: snakemake --cores all --force -- {path}"
+    cure = f"make it anew: {runs.again(path, force=True)}"
     with one_line(path, "is not a whole Parquet file", cure):
         yield
 

@@ -11,14 +11,14 @@ gives `rote longtail solve-linear --sweep ... --settings ... --seed ... --thread
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rote.core import exports, job, runs
+from rote.core import exports, job, papers, runs
 from rote.core.errors import InputError
 from rote.core.section import Section, validate
 
@@ -42,6 +42,19 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
+def known_paper(name: str | None) -> str | None:
+    """The name of a paper, as it is; raises InputError, which names the papers, for another."""
+    if name is not None:
+        papers.about(name)
+    return name
+
+
+PaperName = Annotated[
+    str,
+    typer.Argument(
+        help="A paper.", callback=known_paper, autocompletion=papers.names, is_eager=True
+    ),
+]
 # A run, by name or folder: as an argument commands get the folder, as an option what was given.
 RunFolder = Annotated[
     Path,
@@ -90,24 +103,37 @@ def resumable(run: job.Job, checkpoints: Path | None, name: str) -> Iterator[Pat
         tables.drop(folder, "*.pt")
 
 
-def result(description: str) -> Any:
-    """An option that names a table to write for a user, in the format that its suffix says.
+def result(
+    description: str, suffixes: Iterable[str] = exports.FORMATS, what: str = "a table"
+) -> Any:
+    """An option that names a file to write for a user, in the format that its suffix says.
+
+    Another suffix is refused before anything is computed.
 
     Args:
-        description: what it holds.
+        description: what it holds, beginning with "Write".
+        suffixes: of the formats.
+        what: is written, for the error.
     """
 
     def checked(path: Path | None) -> Path | None:
         if path is not None:
-            exports.of(path)
+            exports.of(path, suffixes, what)
         return path
 
-    return typer.Option(help=description, metavar="|".join(exports.FORMATS), callback=checked)
+    return typer.Option(help=description, metavar="|".join(suffixes), callback=checked)
 
 
 def table(description: str) -> Any:
-    """The type of an option that names a table file to read or write."""
-    return Annotated[Path, typer.Option(help=description, metavar="PARQUET")]
+    """The type of an option that names a table file to read, or to write as Parquet."""
+
+    def checked(path: Path) -> Path:
+        exports.of(path, [".parquet"], "this table")
+        return path
+
+    is_written = description.startswith(exports.WRITES)
+    callback = checked if is_written else None
+    return Annotated[Path, typer.Option(help=description, metavar="PARQUET", callback=callback)]
 
 
 def verb(app: typer.Typer, section: type[Section] | None = None) -> Callable[[Callable], Callable]:

@@ -31,6 +31,7 @@ from rote.core.files import (
     skipped,
     under,
 )
+from rote.data import hub
 from rote.readers import text as reader
 
 log = logging.getLogger("rote")
@@ -408,6 +409,11 @@ def _stream(source: str, reading: _Reading) -> Iterator[Document]:
 
     name, _, part = source.removeprefix(STREAM).partition("#")
     configuration, _, split = part.rpartition("/")
+    if not (Path(name).is_dir() or hub.answers()):
+        raise InputError(
+            f"corpus {source} cannot be streamed: there is no folder {name}, and the hub does not "
+            "answer; give a file, folder or glob of its files instead"
+        )
     try:
         rows = datasets.load_dataset(
             name, configuration or None, split=split or "train", streaming=True
@@ -449,13 +455,14 @@ def _decoded(file: Path, position: str, content: bytes, reading: _Reading) -> st
 
 
 def _download(name: str) -> Path:
-    hub = extras.load("huggingface_hub", "hub", "fetching a data set of the hub")
+    library = extras.load("huggingface_hub", "hub", "fetching a data set of the hub")
 
     try:
         patterns = [f"*{suffix}" for suffix in SUFFIXES]
-        return Path(hub.snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
+        options = {"allow_patterns": patterns, "local_files_only": not hub.answers()}
+        return Path(library.snapshot_download(name, repo_type="dataset", **options))
     except Exception as error:  # of the library or the network
         raise InputError(
-            f"data set {name!r} cannot be fetched: {first_line(error)}; "
+            f"data set {name!r} cannot be fetched: {hub.fault(name, error)}; "
             "give a file, folder or glob of its files instead"
         ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rote.core import tables
+from rote.core import runs, tables
 from rote.core.errors import InputError
 from rote.core.job import Job
 from rote.ledger import text, verdicts
@@ -93,7 +93,7 @@ def read(path: Path) -> pd.DataFrame:
     if missing := [name for name in verdicts.Ledger.model_fields if name not in frame]:
         raise InputError(
             f"{path} is no ledger of this version of rote: it lacks {', '.join(missing)}; "
-            f"make it anew: snakemake --cores all --force -- {path}"
+            f"make it anew: {runs.again(path, force=True)}"
         )
     return frame
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rote.core.errors import InputError
 from rote.core.files import first_line, refuse_pointers
+from rote.data import hub
 from rote.data.images import torchvision
 from rote.models.stack import LanguageStack, Parameters, stacked
 
@@ -86,6 +87,7 @@ def _load(kind: str, model: str, revision: str, offline: bool, dtype: Any = "aut
         offline = True
     else:
         source = model
+        offline = offline or not hub.answers()
     auto_class = getattr(transformers, kind)
     try:
         module, report = auto_class.from_pretrained(
@@ -98,7 +100,8 @@ def _load(kind: str, model: str, revision: str, offline: bool, dtype: Any = "aut
     except Exception as error:  # of the library, the network, or damaged files
         refuse_pointers(folder)
         raise InputError(
-            f"model {model!r} (revision {revision}) cannot be loaded: {first_line(error)}; give a "
+            f"model {model!r} (revision {revision}) cannot be loaded: "
+            f"{hub.fault(model, error)}; give a "
             "folder that save_pretrained wrote, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
     # a pooler on top is not used here, so models without one may lack it
@@ -128,6 +131,7 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
     folder = Path(name).expanduser()
     try:
         source = str(folder) if folder.is_dir() else name
+        offline = offline or not (folder.is_dir() or hub.answers())
         # special tokens are what the model's code adds: their names in a text are text
         result = AutoTokenizer.from_pretrained(
             source, local_files_only=offline, split_special_tokens=True
@@ -135,7 +139,7 @@ def tokenizer(name: str, *, offline: bool = False, fast: bool = True) -> Any:
     except Exception as error:  # of the library, the network, or damaged files
         refuse_pointers(folder)
         raise InputError(
-            f"tokenizer {name!r} cannot be loaded: {first_line(error)}; "
+            f"tokenizer {name!r} cannot be loaded: {hub.fault(name, error)}; "
             "give a folder with tokenizer.json, or an id that the hub or its cache (HF_HOME) holds"
         ) from error
     if not set(result.get_vocab()) - set(result.get_added_vocab()):

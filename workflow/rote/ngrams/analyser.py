@@ -75,7 +75,7 @@ class Analyser(NamedTuple):
         if self.gives_ids != bool(self.tokenizer):
             raise InputError(
                 f"unit {self.unit!r} with tokenizer {self.tokenizer!r}: "
-                "a tokenizer belongs to unit token"
+                "a tokenizer belongs to unit token, which needs one: a folder or a hub id"
             )
         return self._replace(stop_words=tuple(self.stop_words))
 

@@ -11,9 +11,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from rote.core import runs
 from rote.core.errors import InputError
 from rote.core.papers import Figure
 from rote.core.papers import load as load_paper
+from rote.core.section import nearest
 from rote.core.tables import Folder, atomic
 from rote.plotting.style import house_style
 
@@ -50,7 +52,8 @@ def draw(
     for name in names:
         if name not in figures:
             raise InputError(
-                f"{paper} has no figure {name!r}; its figures are {', '.join(figures)}"
+                f"{paper} has no figure {name!r}; {nearest(name, figures)}"
+                f"its figures are {', '.join(figures)}"
             )
     tables, written = Folder(results), []
     for name in names:
@@ -58,8 +61,7 @@ def draw(
         if missing:
             paths = [f"{results}/{table}.parquet" for table in missing]
             raise InputError(
-                f"figure {name} needs {', '.join(paths)}; make it: "
-                f"snakemake --cores all -- {paths[0]}"
+                f"figure {name} needs {', '.join(paths)}; make it: {runs.again(paths[0])}"
             )
         with house_style():
             canvas = drawing(paper, name)(tables)

@@ -10,25 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from rote.core import exports
 from rote.core.errors import InputError
 from rote.core.tables import atomic
 from rote.plotting.layout import legend_below, panels
 from rote.plotting.primitives import heat, shade, theory
 from rote.plotting.style import house_style
 
-FORMATS = (".png", ".pdf", ".svg")
 _STYLES = ("-", "--", ":", "-.")
 _LINES = 8  # series that one panel can show
-
-
-def check_name(path: Path) -> None:
-    """Refuse a name that says no format of figures, before anything is computed.
-
-    Raises:
-        InputError: naming the endings.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: the name of a figure must end in {', '.join(FORMATS)}")
 
 
 def save(
@@ -47,7 +37,7 @@ def save(
     Raises:
         InputError: for another ending, or another number of axes than one or two.
     """
-    check_name(path)
+    exports.of(path, exports.PICTURES, "a figure")
     if len(axes) not in (1, 2):
         raise InputError(
             f"a figure needs one or two axes that vary, given {', '.join(axes) or 'none'}"

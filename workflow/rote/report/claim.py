@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from rote import ledger
+from rote.core import runs
 from rote.core.errors import InputError
 from rote.core.papers import about
 from rote.core.papers import load as load_paper
@@ -104,12 +105,16 @@ def show(definition: Definition, results: Path, scale: str | None = None) -> Non
         InputError: if the run does not exist, or nothing says its scale.
     """
     claim = definition.claim
+    run = run_of(results, scale)
+    if claim.paper not in run.papers:
+        raise InputError(
+            f"the run in {results} leaves {claim.paper} out; it has {', '.join(run.papers)}"
+        )
     if not (results / claim.paper).is_dir():
         raise InputError(
             f"{results} holds no tables of {claim.paper}; "
-            f"make them: snakemake --cores all -- {claim.paper}"
+            f"make them: {runs.again(claim.paper, run=results)}"
         )
-    run = run_of(results, scale)
     rows = ledger.evaluate(
         [claim],
         Folder(results / claim.paper),

@@ -76,7 +76,12 @@ def claims_join(
 
 @app.command("run")
 def claims_run(
-    claim: Annotated[str, typer.Argument(help="Its id, <paper>.<claim>.", metavar="ID")],
+    claim: Annotated[
+        str,
+        typer.Argument(
+            help="Its id, <paper>.<claim>.", metavar="ID", autocompletion=runs.complete_claims
+        ),
+    ],
     results: RunOption = Path("results/laptop"),
     scale: ScaleOption = None,
     folder: ClaimsFolder = Path("workflow/claims"),
@@ -89,7 +94,9 @@ def claims_run(
 
 @app.command("list")
 def claims_list(
-    paper: Annotated[str | None, typer.Argument(help="Only this paper's.")] = None,
+    paper: Annotated[
+        str | None, typer.Argument(help="Only this paper's.", autocompletion=paper_names)
+    ] = None,
     folder: ClaimsFolder = Path("workflow/claims"),
 ) -> None:
     """List the ids of all claims, or of one paper's, each with its sentence."""

@@ -21,6 +21,9 @@ from rote.report import claim as claims
 from rote.run import profile
 
 # moves of a verdict from seed to seed, from harmless to grave
+# columns of `power`
+POWER = ["claim", "condition", "verdict", "margin", "replicates", "needed", "tables", "job_s"]
+POWER += ["needed_s"]
 MOVES = ("none", "to or from inconclusive", "reproduced and contradicted")
 
 
@@ -118,7 +121,7 @@ def power(results: Path, folder: Path) -> pd.DataFrame:
                 "needed_s": cost * max(counts) / row["replicates"],
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=POWER)
 
 
 def show_power(frame: pd.DataFrame) -> None:

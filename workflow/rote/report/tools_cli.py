@@ -49,7 +49,11 @@ def prune(
     ] = None,
     overlap: Annotated[
         float,
-        typer.Option(help="Share of runs of three words from which on two texts nearly repeat."),
+        typer.Option(
+            help="Share of runs of three words, in (0, 1], from which on two texts nearly repeat.",
+            min=0,
+            max=1,
+        ),
     ] = 0.8,
     seed: Annotated[int, typer.Option(help="Seed for ties and random choices.", min=0)] = 1,
 ) -> None:

@@ -7,7 +7,6 @@ the other scales (`rote config write`), so they cannot disagree with the code.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -22,9 +21,9 @@ from rote.core.papers import names as paper_names
 from rote.core.section import (
     Scale,
     Section,
-    did_you_mean,
     is_section,
     key,
+    nearest,
     nearest_keys,
     validate,
 )
@@ -34,7 +33,7 @@ def _installed(papers: list[str]) -> list[str]:
     installed = paper_names()
     for name in papers:
         if name not in installed:
-            hint = did_you_mean(get_close_matches(name, installed, 1))
+            hint = nearest(name, installed)
             raise ValueError(f"unknown paper {name!r}; {hint}known papers: {', '.join(installed)}")
     if len(set(papers)) != len(papers):
         raise ValueError("a paper is listed twice")
@@ -129,7 +128,7 @@ def _refuse_unknown_tables(paper: str, tables: list[str], where: str) -> None:
     known = list(load_paper(paper, "schema").TABLES)
     for name in tables:
         if name not in known:
-            hint = did_you_mean(get_close_matches(name, known, 1))
+            hint = nearest(name, known)
             raise ConfigError(
                 f"{where}: {paper}.leave_out: no table {name!r}; {hint}"
                 f"tables of {paper}: {', '.join(known)}"
@@ -214,8 +213,12 @@ def _read(path: Path) -> dict[str, Any]:
             f"config file {path}: {error.strerror}; give the path of a YAML file"
         ) from error
     except Exception as error:  # of YAML, or of a value: 2024-99-99 is no date
-        raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
-    values = {} if values is None else values
+        fault = " ".join(str(error).split())
+        raise ConfigError(f"config file {path} is not valid YAML: {fault}") from error
+    if values is None:  # Snakemake refuses such a file
+        raise ConfigError(
+            f"config file {path} holds no key; write one, e.g. run: mine, or leave the file out"
+        )
     if not isinstance(values, dict):
         raise ConfigError(
             f"config file {path}: expected keys and values, found {type(values).__name__}"

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from rote.core import exports
 from rote.core.errors import InputError
 from rote.core.seeds import generator
 from rote.core.tables import atomic
@@ -15,7 +16,7 @@ from rote.data import corpora
 from rote.models import pretrained
 from rote.papers.attention import real_heads
 from rote.papers.attention.instruments import nonlinearity
-from rote.plotting import maps, render
+from rote.plotting import render
 from rote.theory import axes
 
 MAX_TOKENS = 100_000  # of the text that are read
@@ -104,7 +105,7 @@ def draw(path: Path, frame: pd.DataFrame) -> None:
     Raises:
         InputError: for another ending.
     """
-    maps.check_name(path)
+    exports.of(path, exports.PICTURES, "a figure")
     canvas = render("attention", "heads", {"heads": frame})
     with atomic(path) as temporary:
         canvas.savefig(temporary, format=path.suffix[1:].lower())

@@ -7,9 +7,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from rote.core import tables
+from rote.core import exports, tables
 from rote.core.job import Job, meter
-from rote.core.verbs import Checkpoints, CheckpointSteps, table, verb
+from rote.core.verbs import Checkpoints, CheckpointSteps, result, table, verb
 from rote.papers.distmem import schema, settings
 
 app = typer.Typer(
@@ -304,7 +304,9 @@ def trace_question(
     lengths: Annotated[str, typer.Option("--n", help="n-gram lengths, by commas.")] = "3,5",
     documents: Annotated[int, typer.Option(help="Documents shown of a pair.", min=0)] = 3,
     pairs: Annotated[int, typer.Option(help="Pairs shown per n; 0: all.", min=0)] = 10,
-    out: Annotated[Path | None, typer.Option(help="Write: .html, or a table.")] = None,
+    out: Annotated[
+        Path | None, result("Write: a page, or a table.", (".html", *exports.FORMATS), "a trace")
+    ] = None,
 ):
     """Which pairs of a question a corpus holds, in which documents, and what a model makes of it.
 

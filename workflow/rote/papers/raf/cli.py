@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rote.core import tables, verbs
+from rote.core import exports, tables, verbs
 from rote.core.job import Job
 from rote.core.verbs import Checkpoints, CheckpointSteps, resumable, table, verb
 from rote.papers.raf import schema, settings
@@ -93,7 +93,7 @@ Out = Annotated[
 ]
 Picture = Annotated[
     Path | None,
-    typer.Option(help="Write: a figure (.png, .pdf, .svg) of one or two axes that vary."),
+    verbs.result("Write: a figure of one or two axes that vary.", exports.PICTURES, "a figure"),
 ]
 Forget = Annotated[str, typer.Option(help="Largest E_mem allowed, in [0, 1].", metavar="AXIS")]
 
