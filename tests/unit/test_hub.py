@@ -10,7 +10,7 @@ from rote.models import pretrained
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def tries(monkeypatch):
     """Where connections are tried to, all in vain."""
     for name in ("HF_HUB_OFFLINE", "HF_ENDPOINT", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -27,7 +27,7 @@ def asked(monkeypatch):
     hub.answers.cache_clear()
 
 
-def test_names_that_are_no_folders_fail_after_one_try(asked, tmp_path):
+def test_names_that_are_no_folders_fail_after_one_try(tries, tmp_path):
     """Of models, tokenizers, data sets and streams: the hub's library would try for a minute."""
     corpus = tmp_path / "corpus"
     for attempt in (
@@ -39,7 +39,7 @@ def test_names_that_are_no_folders_fail_after_one_try(asked, tmp_path):
     ):
         with pytest.raises(InputError, match="no folder models/mine, and the hub does not answer"):
             attempt()
-    assert asked == [("huggingface.co", 443)]
+    assert tries == [("huggingface.co", 443)]
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_names_that_are_no_folders_fail_after_one_try(asked, tmp_path):
         ({"HF_HUB_OFFLINE": "1"}, None),
     ],
 )
-def test_what_is_asked_is_what_the_environment_names(asked, monkeypatch, variables, address):
+def test_what_is_asked_is_what_the_environment_names(tries, monkeypatch, variables, address):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert not hub.answers()
-    assert asked == ([address] if address else [])
+    assert tries == ([address] if address else [])
 
 
 def test_a_hub_that_takes_a_connection_answers(monkeypatch):

@@ -94,7 +94,7 @@ def _inside(path: Path, folder: Path) -> bool:
     """Whether a file lies in a folder that is read as a whole; a run's, or a paper's, is not."""
     if not (path.is_file() and folder.is_dir()):
         return False
-    is_run = any((place / runs.CONFIG).exists() for place in (folder, folder.parent))
+    is_run = any((path / runs.CONFIG).exists() for path in (folder, folder.parent))
     return not is_run and path.is_relative_to(os.path.realpath(folder))
 
 

@@ -30,13 +30,13 @@ def folder(run: str | Path) -> Path:
     Raises:
         InputError: if it is neither, with the nearest and all runs that there are.
     """
-    found = [path for path in (Path(run), RESULTS / run) if path.is_dir()]
-    for path in found:
+    folders = [path for path in (Path(run), RESULTS / run) if path.is_dir()]
+    for path in folders:
         if holds_run(path):
             return path
     listed = f"{nearest(str(run), names())}runs in this folder: {', '.join(names()) or 'none'}"
-    if found:
-        raise InputError(f"{found[0]} is not the folder of a run; {listed}")
+    if folders:
+        raise InputError(f"{folders[0]} is not the folder of a run; {listed}")
     raise InputError(f"{run} is neither a folder nor a run in {RESULTS}/; {listed}")
 
 
@@ -119,8 +119,7 @@ def figures(run: str | Path, name: str | None = None) -> list[Path]:
         if name in (label, path.stem, path.parts[-3])
     ]
     if not chosen:
-        known = [word for label in labels for word in (label, *label.split("."))]
-        hint = nearest(name, known)
+        hint = nearest(name, [*labels, *" ".join(labels).replace(".", " ").split()])
         raise InputError(f"no figure {name!r} in {results}; {hint}there are {', '.join(labels)}")
     return chosen
 
@@ -157,4 +156,4 @@ def complete_claims() -> list[str]:
     """Ids of all claims, as their files in this folder have them."""
     entry = re.compile(r"^(?:- )?\s*id:\s*[\"']?([\w.]+)", re.MULTILINE)
     texts = [path.read_text("utf-8") for path in sorted(CLAIMS.glob("*.yaml"))]
-    return [name for text in texts for name in entry.findall(text)]
+    return entry.findall("\n".join(texts))
