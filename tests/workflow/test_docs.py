@@ -183,6 +183,18 @@ def test_pages_of_papers_tell_ours_and_theirs_apart(page):
     assert "**Ours:**" in text
 
 
+def test_every_judged_paper_has_a_page_that_the_docs_list():
+    """The chain, too: its claims are ours."""
+    papers = set(pd.read_csv(ROOT / "docs/published/ledger.csv")["paper"])
+    assert "chain" in papers
+    listed = (ROOT / "mkdocs.yml").read_text()
+    for paper in papers:
+        assert f": paper-{paper}.md" in listed
+        page = (ROOT / f"docs/paper-{paper}.md").read_text()
+        assert f"<!--rote verdicts {paper}-->\n`" in page
+        assert f"snakemake --cores all -- {paper}`" in page
+
+
 def test_citation_lists_all_papers():
     from rote.core.papers import about, names
 
