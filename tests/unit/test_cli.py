@@ -490,6 +490,17 @@ def test_folders_that_are_no_runs_are_refused(tmp_path, capsys, monkeypatch):
     assert "results/one has no figures" in call(capsys, monkeypatch, "figures", "one")[2]
 
 
+def test_names_of_runs_may_hold_dots(tmp_path, capsys, monkeypatch):
+    """They are no endings of files."""
+    monkeypatch.chdir(tmp_path)
+    Path("results/v1.5").mkdir(parents=True)
+    Path("results/v1.5/config.yaml").write_text("scale: smoke\n")
+    for words in (["ledger"], ["power"], ["claims", "stability"]):
+        code, _, err = call(capsys, monkeypatch, *words, "v1.5")
+        assert code == 1
+        assert "table results/v1.5/claims.parquet does not exist" in err
+
+
 def test_hints_name_the_config_of_the_run(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results/one").mkdir(parents=True)

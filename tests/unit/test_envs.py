@@ -58,6 +58,11 @@ def test_a_run_needs_no_tools_of_work():
     assert not tools & set(runtime)
 
 
+def test_page_of_the_installation_counts_the_packages():
+    page = (ENVS.parent / "docs/install.md").read_text()
+    assert f"what `envs/lock.txt` pins: {len(pins('lock.txt'))} packages" in page
+
+
 def test_conda_and_container_install_the_lock(lock):
     assert (ENVS / "environment.yaml").read_text() == lock.CONDA.format(note=lock.NOTE)
     assert (ENVS / "rote.def").read_text() == lock.APPTAINER.format(note=lock.NOTE)

@@ -88,7 +88,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         InputError: naming the file, if it is missing, not whole, or no ledger of this version.
     """
-    path = path if path.suffix else path / "claims.parquet"
+    path = path if path.suffix and not path.is_dir() else path / "claims.parquet"
     frame = tables.read(path)
     if missing := [name for name in verdicts.Ledger.model_fields if name not in frame]:
         raise InputError(

@@ -143,16 +143,21 @@ def claims_coverage(
 
 @app.command("stability")
 def claims_stability(
-    runs: Annotated[
+    ledgers: Annotated[
         list[Path],
-        typer.Argument(help="Ledgers of runs with different seeds (.parquet or published .csv)."),
+        typer.Argument(
+            help="Runs with different seeds: names, folders, or ledgers (.parquet, .csv).",
+            metavar="RUN...",
+            callback=lambda paths: list(map(runs.ledger, paths)),
+            autocompletion=runs.names,
+        ),
     ],
 ) -> None:
     """Show which verdicts move between runs that differ in their seed."""
     from rote.report import evidence, published
 
-    ledgers = [published.read(path) for path in runs]
-    evidence.show_stability(evidence.stability(ledgers, [str(path) for path in runs]))
+    frames = list(map(published.read, ledgers))
+    evidence.show_stability(evidence.stability(frames, list(map(str, ledgers))))
 
 
 @app.command("publish")
