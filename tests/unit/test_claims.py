@@ -362,7 +362,7 @@ def test_criterion_depends_on_the_scale():
             {"id": "nopaper.x", "statistic": "y"},
             "unknown paper 'nopaper'; known papers: .*longtail",
         ),
-        ({"passes": "about 3"}, "passes.*cannot read criterion 'about 3'"),
+        ({"passes": "about 3"}, r"1 problem\n  passes: cannot read criterion 'about 3'"),
         ({"pases": "> 0"}, "pases: no such key; did you mean 'passes'"),
         ({"origin": "paper!"}, "origin: .*one of paper, reconstruction, extension"),
         ({"id": "Bad Id"}, "id: "),

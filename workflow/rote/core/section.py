@@ -1,6 +1,7 @@
 """Config sections: strict types, no unknown keys, a description per key, one line per error."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rote.core.errors import ConfigError
 
+# pydantic's name of a type in a union, where a problem lies
+_TYPE = re.compile(r"(function-[a-z]+|dict|list|tuple|literal|constrained-[a-z]+|nullable)\[")
 Scale = Literal["smoke", "laptop", "full", "paper"]
 
 
@@ -101,9 +104,25 @@ def validate(section: type[BaseModel], values: Any, where: str) -> Any:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(section, problem) for problem in error.errors()]
+        lines = [_explain(section, problem) for problem in _telling(error.errors())]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise ConfigError("\n  ".join([f"{where}: {count}", *lines])) from None
+
+
+def _telling(problems: Iterable[Any]) -> list[Any]:
+    """The problems without those of a union's other branches, where one says more than a type."""
+    by_key: dict[tuple, list[Any]] = {}
+    for problem in problems:
+        by_key.setdefault(tuple(_steps(problem)), []).append(problem)
+    chosen: list[Any] = []
+    for of_key in by_key.values():
+        chosen += [item for item in of_key if item["type"] == "value_error"] or of_key
+    return chosen
+
+
+def _steps(problem: Any) -> list[str | int]:
+    """The keys and numbers that lead to a problem, without pydantic's names of a union's types."""
+    return [step for step in problem["loc"] if isinstance(step, int) or not _TYPE.match(step)]
 
 
 def is_section(annotation: Any) -> bool:
@@ -196,7 +215,7 @@ def _as_text(keys: list[str], value: Any) -> str:
 
 def _explain(section: type[BaseModel], problem: Any) -> str:
     """One line for one pydantic error: key, what is wrong, what is allowed, nearest valid key."""
-    steps = [step for step in problem["loc"] if isinstance(step, (str, int))]
+    steps = _steps(problem)
     dotted = ".".join(map(str, steps))
     parent: Any = section
     prop: Mapping[str, Any] = {}
