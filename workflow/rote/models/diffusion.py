@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.registry import registered
+from rote.models.devices import check_device
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
 
@@ -245,10 +246,7 @@ def initial(
         raise InputError("rngs must hold one generator per model, it holds none")
     for rng in rngs:
         fields.check_types({"each of rngs": np.random.Generator}, {"each of rngs": rng})
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"device {device!r} is not there: {str(error).splitlines()[0]}") from error
+    check_device(device)
     width = sizes.width
     shapes = {"in": (sizes.dimension + sizes.embedding, width)}
     shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}

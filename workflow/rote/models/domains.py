@@ -13,7 +13,7 @@ DOMAINS = [
     Domain(
         "rote.models.diffusion.memorized",
         "N ≥ 1 finite examples, some finite log-weight; points of their dimension, whole times",
-        "1e-9, absolute, in units of the examples",
+        "1e-15 |z − √ᾱ x_n|²/(1 − ᾱ), at least 1e-14, absolute, in units of the examples",
         "the smoothed empirical prior",
         "N d per point",
     ),
