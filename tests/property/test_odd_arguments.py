@@ -211,6 +211,12 @@ KERNELS = [
         {"frame": pd.DataFrame({"id": [1], "loss": [0.1]}), "keep": 0.5, "seed": 0},
     ),
     (
+        partial(prune.explained, pd.DataFrame({"id": [1], "loss": [0.1]}), scheme="loss"),
+        {"keep": 0.5, "where": "losses", "each_once": True},
+    ),
+    (prune.with_chance, {"frame": pd.DataFrame({"id": [1]}), "chance": 0.5}),
+    (prune.near_duplicates, {"texts": ["a b c", "a b c"], "overlap": 0.8}),
+    (
         partial(online.choose, scheme="auto"),
         {"losses": torch.ones(1, 4), "share": torch.ones(1), "progress": 0.5},
     ),
