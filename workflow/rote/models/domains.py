@@ -6,7 +6,8 @@ DOMAINS = [
     Domain(
         "rote.models.diffusion.guided",
         "finite misfits ≥ 0 and gradients at every step, scaling one of unit, raw, residual",
-        "the steps it states, in the precision of its tensors; NaN gradients are refused",
+        "the steps it states, in the precision of its tensors; NaN gradients and derivatives, and "
+        "denoisers that torch cannot differentiate where it has to, are refused",
         "the chain rule by differences and by the denoiser's Jacobian",
         "two denoisers and one gradient per step",
     ),
