@@ -175,6 +175,36 @@ def test_one_row_far_away_changes_no_other_neighbor():
         knn.Datastore(np.array([[1e151], [0.0]]))
 
 
+@pytest.mark.parametrize("engine", knn.ENGINES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_engine_loses_the_rows_beside_one_far_away(engine, dtype):
+    """What an approximate engine finds among 2,000 rows, it finds beside one at any distance."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 4)).astype(dtype)
+    plain = knn.Datastore(x, engine=engine).recall(x[:100], 5)
+    assert plain > 0.9
+    for scale in (1e7, 1e19, 3e38, 1e150):
+        if scale > float(np.finfo(dtype).max):
+            continue
+        x[7] = scale
+        assert knn.Datastore(x, engine=engine).recall(x[8:108], 5) > plain - 0.05
+    x[:] = x[7]  # all in one place at the end of the range
+    assert (knn.Datastore(x, engine=engine).search(x[:3], 5).distances == 0).all()
+
+
+def test_matrices_without_columns_and_masked_values_are_refused():
+    x = np.eye(3)
+    for engine in knn.ENGINES:
+        with pytest.raises(InputError, match="embeddings must be a matrix"):
+            knn.Datastore(x[:, :0], engine=engine)
+    with pytest.raises(InputError, match="embeddings holds masked values"):
+        knn.Datastore(np.ma.masked_array(x, x > 0))
+    with pytest.raises(InputError, match="queries holds masked values"):
+        knn.Datastore(x).search(np.ma.masked_array(x, x > 0), 1)
+    with pytest.raises(InputError, match="4 queries, 3 rows"):
+        knn.Datastore(x).search(np.ones((4, 3)), 1, include_self=False)
+
+
 def test_cells_of_far_clusters_are_brute_force(monkeypatch):
     monkeypatch.setattr(cells, "MIN_ROWS", 100)
     rng = np.random.default_rng(0)
@@ -267,6 +297,13 @@ def test_weights_leave_out_neighbors_that_are_not_there():
     # far from everything: no 0/0
     np.testing.assert_allclose(knn.weights(far, 1.0)[2], [0.5, 0.5, 0])
     np.testing.assert_allclose(knn.weights(far, np.inf)[0], [0.5, 0.5, 0])
+    # NaN is none, and leaves the others their weights, however far they are
+    gone = np.array([[1e5, 1e5 + 1, np.nan], [-1.7e308, 1.7e308, np.nan]])
+    for bandwidth in (1.0, 0.0):
+        np.testing.assert_array_equal(
+            knn.weights(gone, bandwidth)[:, :2], knn.weights(gone[:, :2], bandwidth)
+        )
+    assert (knn.weights(gone, 1.0).sum(1) == 1).all()
     for bad in (-1.0, np.nan):
         with pytest.raises(InputError, match="bandwidth"):
             knn.weights(far, bad)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rote import ngrams, prune, train
+from rote import knn, ngrams, prune, train
 from rote.core.errors import InputError
 from rote.models import diffusion
 from rote.ngrams import files
@@ -96,6 +96,7 @@ SLOWNESS = np.full((24, 24), 0.25)
 STENCIL = sparse.csr_array(np.diag(np.full(6, 4.0)))
 PLAN = multifrontal.plan(2, 3, STENCIL)
 FACTOR = multifrontal.Factor(PLAN, STENCIL, np.ones(6, complex))
+STORE = knn.Datastore(X)
 FACTS = {"n_facts": 10, "bits_per_fact": 3.0, "capacity_bits": 5.0}
 TOKENS = {"tokens": np.array([0, 1, 0, 2]), "offsets": np.array([0, 2, 4])}
 ORDER = ngrams.suffix_array(**TOKENS, types=3)
@@ -164,6 +165,25 @@ KERNELS = [
     (posterior.score, {"x": PLANE, "train": PLANE, "sigma": 0.5}),
     (MIXTURE.log_density, {"x": PLANE}),
     (partial(MIXTURE.sample, 3), {"rng": np.random.default_rng(0)}),
+    (knn.Datastore, {"embeddings": X, "engine": "exact", "probes": 4}),
+    (
+        lambda **given: knn.Datastore(X, engine="torch", **given).search(X, 2),
+        {"device": "cpu"},
+    ),
+    (
+        lambda engine="hnsw", **given: knn.Datastore(X, engine=engine, **given).search(X, 2),
+        {"probes": 4, "engine": "ivf"},
+    ),
+    (STORE.search, {"queries": X, "k": 2, "include_self": False}),
+    (STORE.recall, {"queries": X, "k": 2}),
+    (STORE.search(X, 3).first, {"k": 2}),
+    (knn.search, {"parts": [X], "queries": X, "k": 2, "device": "cpu"}),
+    (lambda part: knn.search([X, part], X, 2), {"part": X}),
+    (knn.merged, {"parts": [STORE.search(X, 2)], "k": 2}),
+    (lambda part: knn.merged([part], 2), {"part": STORE.search(X, 2)}),
+    (knn.weights, {"distances": np.ones((2, 2)), "bandwidth": 1.0}),
+    (knn.scale, {"distances": np.ones((2, 2))}),
+    (knn.Datastore.load, {"folder": "nowhere"}),
     (acoustic.check, {"velocity": VELOCITY, "survey": SURVEY}),
     (of_survey(acoustic.check), SURVEY._asdict()),
     (of_survey(acoustic.leapfrog), SURVEY._asdict()),
@@ -190,6 +210,12 @@ KERNELS = [
         partial(prune.table, scheme="loss"),
         {"frame": pd.DataFrame({"id": [1], "loss": [0.1]}), "keep": 0.5, "seed": 0},
     ),
+    (
+        partial(prune.explained, pd.DataFrame({"id": [1], "loss": [0.1]}), scheme="loss"),
+        {"keep": 0.5, "where": "losses", "each_once": True},
+    ),
+    (prune.with_chance, {"frame": pd.DataFrame({"id": [1]}), "chance": 0.5}),
+    (prune.near_duplicates, {"texts": ["a b c", "a b c"], "overlap": 0.8}),
     (
         partial(online.choose, scheme="auto"),
         {"losses": torch.ones(1, 4), "share": torch.ones(1), "progress": 0.5},

@@ -142,6 +142,57 @@ def test_denoise_in_chunks_is_denoise_at_once(seed, d, n, points, sigma, chunk):
     np.testing.assert_allclose(denoised, weights @ train, atol=1e-10)
 
 
+def exact_denoised(x, train, sigma, log_weights):
+    """One point's denoised in 80 digits."""
+    with mp.workdps(80):
+        logs = [
+            mp.mpf(weight)
+            - sum((mp.mpf(a) - mp.mpf(b)) ** 2 for a, b in zip(x, row, strict=True))
+            / (2 * mp.mpf(sigma) ** 2)
+            for row, weight in zip(train.tolist(), log_weights.tolist(), strict=True)
+        ]
+        weights = [mp.exp(value - max(logs)) for value in logs]
+        sums = [
+            sum(w * mp.mpf(v) for w, v in zip(weights, c, strict=True)) for c in train.T.tolist()
+        ]
+        return np.array([float(value / sum(weights)) for value in sums])
+
+
+@given(
+    seeds,
+    st.sampled_from(["middle", "far", "near", "anywhere"]),
+    st.floats(-9.5, 1),
+    st.integers(-330, 330),
+    st.integers(1, 6),
+    st.sampled_from([1, 7, 2**20]),
+)
+def test_denoise_is_right_where_distances_round(seed, kind, exponent, power, d, chunk):
+    """Between two examples, or far from all, weights hang on differences of large squares."""
+    rng, unit = np.random.default_rng(seed), 2.0**power
+    sigma = 10**exponent
+    train = rng.normal(size=(5, d))
+    x = rng.normal(size=d)
+    if kind == "middle":
+        apart = train[0] - train[1]
+        x = train[:2].mean(0) + apart * rng.normal() * sigma**2 / (apart @ apart)
+    elif kind == "far":
+        x[0], train[:, 0] = 10.0 ** rng.uniform(0, 9.5 + exponent), 0
+    elif kind == "near":
+        train = train[0] + sigma * rng.normal(size=(5, d))
+    logs = rng.normal(size=5)
+    denoised = posterior.denoise(
+        x[None] * unit, train * unit, sigma * unit, log_weights=logs, chunk=chunk
+    )
+    exact = exact_denoised(x, train, sigma, logs)
+    np.testing.assert_allclose(denoised[0] / unit, exact, rtol=0, atol=1e-12 * abs(train).max())
+
+
+def test_denoise_of_repeated_examples_far_away_is_their_mean():
+    train = np.repeat([[0.0, 1.0], [0.0, -1.0], [1e3, 0.0]], 400, axis=0)
+    denoised = posterior.denoise([[-1.0, 0.0]], train, 1e-6)
+    np.testing.assert_allclose(denoised, [[0.0, 0.0]], atol=1e-15)
+
+
 def test_score_is_the_gradient_of_the_log_density():
     rng = np.random.default_rng(4)
     train = rng.normal(size=(6, 3))
@@ -253,7 +304,11 @@ def test_densities_and_draws_hold_at_small_noise(seed, gamma):
         ({"forward": np.ones((3, 2), complex)}, "forward is complex: give real"),
         ({"forward": lambda x: np.asarray(x)[:, 0]}, "must map points"),
         ({"forward": lambda x: np.asarray(x).sum(1, keepdims=True) + 0j}, "is complex"),
-        ({"forward": lambda x: 1 / 0}, "takes neither torch tensors nor NumPy arrays"),
+        ({"forward": lambda x: 1 / 0}, r"forward fails on NumPy arrays of shape \(4, 2\)"),
+        (
+            {"forward": lambda x: np.ones((4, 3)), "jacobian": lambda x: 1 / 0},
+            r"jacobian fails on NumPy arrays of shape \(4, 2\)",
+        ),
         ({"forward": lambda x: np.sign(np.asarray(x) - 1.001).sum(1, keepdims=True)}, "smooth"),
         ({"observation": Observation(np.zeros(3), 1e-12)}, "rounding would decide"),
         (
@@ -271,7 +326,8 @@ def test_mixture_refuses_what_it_cannot_linearize(changes, message):
     ("changes", "message"),
     [
         ({"train": np.zeros((0, 2))}, "train must have shape"),
-        ({"log_weights": np.full(3, -np.inf)}, "-inf|−inf for every"),
+        ({"log_weights": np.full(3, -np.inf)}, "log_weights is −inf for every"),
+        ({"train": np.full((3, 2), 1e308), "x": np.full((1, 2), 1e308), "sigma": 1e150}, "1e308"),
         ({"log_weights": np.zeros(2)}, r"log_weights must have shape \(3,\)"),
         ({"log_weights": np.array([0, np.nan, 0])}, "NaN"),
         ({"sigma": 1e-150, "x": np.full((1, 2), 1e10)}, "infinitely far"),
@@ -314,6 +370,39 @@ def test_scores_and_denoisers_do_not_depend_on_units(power, seed):
     np.testing.assert_array_equal(denoised, posterior.denoise(x, train, 0.5) * unit)
     scores = posterior.score(x * unit, train * unit, 0.5 * unit)
     np.testing.assert_allclose(scores * unit, posterior.score(x, train, 0.5), rtol=1e-12)
+
+
+@given(seeds, st.integers(-145, 145), st.integers(-145, 145), st.floats(-6, 8))
+def test_mixture_does_not_depend_on_units(seed, of_x, of_y, exponent):
+    """Squares of J, σ and γ themselves may be above or below what floats hold."""
+    rng, x_unit, y_unit = np.random.default_rng(seed), 2.0 ** (3 * of_x), 2.0 ** (3 * of_y)
+    train, J = rng.normal(size=(3, 2)), 10**exponent * rng.normal(size=(2, 2))
+    y = J @ rng.normal(size=2) + rng.normal(size=2)
+    plain = posterior.mixture(train, 1.0, J, Observation(y, 1.0))
+    with np.errstate(over="ignore"):
+        scaled = J * y_unit / x_unit, y * y_unit
+    if not all(np.isfinite(values).all() and abs(values).min() > 1e-300 for values in scaled):
+        return
+    data = Observation(scaled[1], y_unit)
+    mixture = posterior.mixture(train * x_unit, x_unit, scaled[0], data)
+    np.testing.assert_allclose(mixture.log_weights, plain.log_weights, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(mixture.means / x_unit, plain.means, rtol=1e-12, atol=1e-12)
+
+
+@given(seeds, st.floats(0, 3))
+def test_mixture_means_keep_their_digits_where_cholesky_squares_the_condition(seed, exponent):
+    rng = np.random.default_rng(seed)
+    train, J, y = rng.normal(size=(2, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
+    gamma = 10**-exponent
+    mixture = posterior.mixture(train, 1.0, J, Observation(y, gamma))
+    with mp.workdps(40):
+        A = mp.matrix(J.tolist())
+        S = mp.mpf(gamma) ** 2 * mp.eye(3) + A * A.T
+        for x, mean in zip(train, mixture.means, strict=True):
+            point = mp.matrix(x.tolist())
+            exact = point + A.T * mp.lu_solve(S, mp.matrix(y.tolist()) - A * point)
+            size = max(1, np.abs(mean).max(), np.abs(x).max())
+            assert max(abs(float(exact[i] - mean[i])) for i in range(3)) < 1e-12 * size
 
 
 @pytest.mark.parametrize("width", [5e-324, 1e-151, 1e151, 1e308])

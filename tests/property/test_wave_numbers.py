@@ -106,7 +106,7 @@ def test_numbers_of_an_acquisition_of_any_type_are_the_same():
 
 def test_a_misfit_that_is_no_number_is_refused():
     one = operator(24, 5, 2)
-    with pytest.raises(InputError, match="misfit above 1e308"):
+    with pytest.raises(InputError, match="misfit or gradient above 1e308"):
         one.misfit(np.full((24, 24), 0.25), np.full((1, 1), 1e100 + 0j), 1e-150)
 
 

@@ -161,15 +161,18 @@ def test_little_of_a_wavelet_lies_above_its_band():
 )
 @settings(max_examples=8)
 def test_fields_never_grow_at_a_time_step_that_is_accepted(speed, contrast, layer, spacing, part):
-    """Energy after 3,000 steps, of a wavelet as short as the step allows, from a homogeneous start.
+    """Energy after 3,000 steps, of a wavelet as short as the step allows.
 
-    The steps that are refused begin a few per cent below those that grow.
+    Velocities that differ from cell to cell, in the layers, too. The steps that are refused begin a
+    few per cent below those that grow.
     """
+    velocities = speed * 4 ** -torch.rand(8, 8, generator=torch.Generator().manual_seed(layer))
+    velocities[2, 2] = speed
     survey = acoustic.Survey(
         spacing=spacing,
         step=1.0,
         samples=3000,
-        frequency=speed / (acoustic.BAND * 2.6 * spacing),
+        frequency=speed / (4 * acoustic.BAND * 2.6 * spacing),
         sources=np.array([[3, 3]]),
         receivers=np.array([[4, 4], [0, 7]]),
         layer=layer,
@@ -179,11 +182,11 @@ def test_fields_never_grow_at_a_time_step_that_is_accepted(speed, contrast, laye
     grid = np.sqrt(32 / 3) * speed / spacing
     longest = 2 / np.hypot(grid, acoustic._strongest_damping(survey))
     survey = survey._replace(step=part * longest)
-    traces = acoustic.leapfrog(torch.full((8, 8), speed), survey)
-    early = traces[..., :600].abs().max()
+    traces = acoustic.leapfrog(velocities, survey)
+    early = traces[..., :1000].abs().max()
     assert traces[..., -600:].abs().max() <= early
     with pytest.raises(InputError, match="fields could grow"):
-        acoustic.leapfrog(torch.full((8, 8), speed), survey._replace(step=1.001 * longest))
+        acoustic.leapfrog(velocities, survey._replace(step=1.001 * longest))
 
 
 def exact_trace(survey: acoustic.Survey, speed: float, distance: float) -> np.ndarray:
@@ -196,12 +199,18 @@ def exact_trace(survey: acoustic.Survey, speed: float, distance: float) -> np.nd
     return np.fft.irfft(spectrum * field, size)[: survey.samples]
 
 
-@pytest.mark.parametrize("propagate", [acoustic.shots, acoustic.leapfrog])
-@pytest.mark.parametrize(("cells", "bar"), [(3.8, 0.13), (6.0, 0.01), (10.0, 0.004)])
-def test_traces_after_fifty_cells_are_exact_to_the_stated_accuracy(propagate, cells, bar):
+@pytest.mark.parametrize("part", [0.1, 0.42, 0.57])
+@pytest.mark.parametrize(
+    ("cells", "of_shots", "of_leapfrog"),
+    [(2.51, 0.64, 0.64), (3.8, 0.15, 0.22), (6.0, 0.034, 0.075), (10.0, 0.009, 0.02)],
+)
+def test_traces_after_fifty_cells_are_exact_to_the_stated_accuracy(
+    part, cells, of_shots, of_leapfrog
+):
+    """At the shortest step, the longest, and the one at which `shots` halves its own."""
     speed, spacing = 2.0, 0.02
     frequency = speed / (acoustic.BAND * cells * spacing)
-    step = 0.2 * spacing / speed
+    step = part * spacing / speed
     survey = acoustic.Survey(
         spacing=spacing,
         step=step,
@@ -213,9 +222,10 @@ def test_traces_after_fifty_cells_are_exact_to_the_stated_accuracy(propagate, ce
         delay=1.2 / frequency,
         fastest=speed,
     )
-    trace = propagate(torch.full((110, 60), speed), survey)[0, 0].double().numpy()
     exact = exact_trace(survey, speed, 50 * spacing)
-    assert np.linalg.norm(trace - exact) < bar * np.linalg.norm(exact)
+    for propagate, bar in ((acoustic.shots, of_shots), (acoustic.leapfrog, of_leapfrog)):
+        trace = propagate(torch.full((110, 60), speed), survey)[0, 0].double().numpy()
+        assert np.linalg.norm(trace - exact) < bar * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("cells", [40, 80])

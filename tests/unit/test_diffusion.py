@@ -224,3 +224,69 @@ def test_guided_refuses_gradients_that_are_none(gradient, step, message):
 def test_denoisers_refuse_what_has_no_density(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+SHORT = diffusion.schedule("paper", 10)
+THREE = diffusion.memorized(torch.tensor([[0.0, 0.0], [2.0, 1.0], [-1.0, 3.0]]), SHORT)
+START = torch.tensor([[0.3, -0.2], [1.0, 1.0]], dtype=torch.float64)
+
+
+def towards_one(x):
+    return ((x - 1) ** 2).sum(1) / 2, x - 1
+
+
+@pytest.mark.parametrize("scaling", diffusion.SCALINGS)
+def test_full_jacobians_that_are_none_are_refused(scaling):
+    """NaN derivatives, and denoisers through which torch does not differentiate."""
+    step = diffusion.DataStep(0.1, scaling, full_jacobian=True)
+    for denoiser, message in (
+        (lambda z, t: z / 2 + (0 * z).sqrt(), "denoiser has 4 derivatives that are NaN"),
+        (lambda z, t: THREE(z.detach(), t), "do not depend on z for torch"),
+        (lambda z, t: torch.from_numpy(z.detach().numpy() / 2), "do not depend on z for torch"),
+    ):
+        with pytest.raises(InputError, match=message):
+            diffusion.guided(denoiser, START, SHORT, towards_one, step)
+    guided = diffusion.guided(THREE, START, SHORT, towards_one, step)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            diffusion.guided(THREE, START, SHORT, towards_one, step), guided, rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-20, 1e20, 1e150])
+def test_unit_steps_do_not_depend_on_the_units_of_the_misfit(unit):
+    def scaled(x):
+        misfits, slopes = towards_one(x)
+        return unit * misfits, unit * slopes
+
+    step = diffusion.DataStep(0.1)
+    plain = diffusion.guided(THREE, START, SHORT, towards_one, step)
+    torch.testing.assert_close(diffusion.guided(THREE, START, SHORT, scaled, step), plain)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: diffusion.ddim(lambda z, t: z * torch.nan, START, SHORT), "ends with 4 numbers"),
+        (lambda: diffusion.ddim(THREE, START.long(), SHORT), "start must be .* floating type"),
+        (lambda: THREE(START.long(), 3), "z must be of a floating type"),
+        (lambda: diffusion.noise_to_clean(THREE, SHORT)(START, 10), "t must be a whole number"),
+        (
+            lambda: diffusion.guided(THREE, START[0], SHORT, towards_one, diffusion.DataStep(0.1)),
+            "start must be points",
+        ),
+        (
+            lambda: diffusion.guided(
+                THREE, START[None], SHORT, towards_one, diffusion.DataStep(0.1)
+            ),
+            r"start must be points \(points, d\), given \(1, 2, 2\)",
+        ),
+        (
+            lambda: diffusion.ddim(THREE, START, diffusion.Schedule(SHORT.alpha_bar.flip(0))),
+            "numbers in .0, 1. that do not rise",
+        ),
+    ],
+)
+def test_samples_that_are_none_are_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

@@ -43,6 +43,26 @@ def test_words_that_look_like_numbers_or_missing_are_words(tmp_path, suffix):
     assert (counts.frame["first_occurrences"] == np.where(np.array(WORDS) == "kite", 2, 1)).all()
 
 
+@pytest.mark.parametrize("index", [[5, 0, 7], [1, 1, 1], list("abc")])
+def test_counts_stand_beside_their_pairs_whatever_the_tables_index(tmp_path, index):
+    """A Parquet file keeps the index of a frame that was filtered or sorted."""
+    corpus = corpus_of(tmp_path / "c", ["a b", "a", "a c", "a"])
+    frame = pd.DataFrame({"first": list("abc"), "second": list("cab")}, index=index)
+    frame.to_parquet(tmp_path / "pairs.parquet")
+    counts = files.count_beside(corpus, files.read_pairs(tmp_path / "pairs.parquet")).frame
+    assert counts["first"].tolist() == list("abc")
+    assert counts["first_documents"].tolist() == [4, 1, 1]
+    assert counts["pair_documents"].tolist() == [1, 1, 0]
+    assert counts["first_documents"].dtype.kind == "i"
+
+
+def test_columns_of_n_grams_that_are_named_as_counts_are_refused(tmp_path):
+    corpus = corpus_of(tmp_path / "c", ["a b"])
+    (tmp_path / "pairs.csv").write_text("first_documents,second\na,b\n")
+    with pytest.raises(InputError, match="first_documents of n-grams has the name of a count"):
+        files.count_beside(corpus, files.read_pairs(tmp_path / "pairs.csv"))
+
+
 def test_tables_that_hold_no_n_grams_are_refused_by_row(tmp_path):
     corpus = corpus_of(tmp_path / "c", ["red kite"])
     (tmp_path / "empty.csv").write_text("first,second\nred,\n")

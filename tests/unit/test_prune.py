@@ -144,6 +144,21 @@ def test_automatic_keeps_everything_where_everything_fits():
         ),
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=-COUNTS), "whole numbers ≥ 0"),
         (lambda: prune.select(LOSSES, 0.5, scheme="loss", counts=0 * COUNTS), "not all 0"),
+        (
+            lambda: prune.select(LOSSES, 0.5, scheme="loss-flat", counts=COUNTS * 1e300),
+            r"counts must be .* of at most 2\^53 in sum",
+        ),
+        (lambda: prune.automatic(LOSSES, counts=np.full(6, 2**52)), r"of at most 2\^53 in sum"),
+        (
+            lambda: prune.table(pd.DataFrame([[1, 2.0]]), 1.0, scheme="loss"),
+            "lacks the columns id, loss; it has 0, 1",
+        ),
+        (
+            lambda: prune.table(
+                pd.DataFrame([[1, 2.0, 3.0]], columns=["id", "loss", "loss"]), 1.0, scheme="loss"
+            ),
+            "losses has columns of one name: loss",
+        ),
         (lambda: prune.automatic(LOSSES, ignorance=-1.0), "ignorance must be finite"),
         (lambda: prune.automatic(LOSSES, ignorance=np.nan), "ignorance must be finite"),
         (lambda: prune.automatic(-LOSSES), "losses must be ≥ 0 nats, given -6"),

@@ -93,9 +93,11 @@ def test_functions_that_no_kernel_has_are_refused():
             raf.of_function(h)
     with pytest.raises(InputError, match="no linear part"):
         raf.of_activation(np.cos)
-    for name in ("gauss", "rbf:wide", "rbf:0"):
-        with pytest.raises(InputError, match=r"kernel|eta"):
-            raf.named(name)
+    with pytest.raises(InputError, match="kernel must be one of erf"):
+        raf.named("gauss")
+    for eta in ("wide", "0", "101", "1e-7", "nan", ""):
+        with pytest.raises(InputError, match="between 1e-6 and 100 as ETA, given 'rbf:" + eta):
+            raf.named(f"rbf:{eta}")
 
 
 def test_function_of_a_module_in_the_working_directory(tmp_path, monkeypatch):

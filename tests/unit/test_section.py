@@ -110,11 +110,21 @@ def test_acquisitions_that_cannot_be_are_refused(change, message):
 
 
 def test_models_that_the_grid_cannot_carry_are_refused():
-    with pytest.raises(InputError, match="take at most 4 Hz"):
+    with pytest.raises(InputError, match=r"refine the grid to at most 0\.02 km"):
         replace(SMALL, frequency=10.0).data(np.full(SMALL.shape, 1.2))
-    with pytest.raises(InputError, match="positive and finite"):
-        SMALL.data(np.zeros(SMALL.shape))
+    for value in (0, -1, np.nan, np.inf, 1e10):
+        with pytest.raises(InputError, match="velocity must be positive and at most 1e"):
+            SMALL.data(np.full(SMALL.shape, value))
     with pytest.raises(InputError, match="shape"):
         SMALL.data(np.ones((20, 30)))
     with pytest.raises(InputError, match="data must be complex"):
         SMALL.misfit(model(SMALL.shape), np.zeros((2, 2)), 0.1)
+    for sd, size in ((1e-150, 1e100), (1.0, 1e200)):
+        with pytest.raises(InputError, match=r"above 1e308|at most 1e"):
+            SMALL.misfit(model(SMALL.shape), np.full((2, 3), size + 0j), sd)
+
+
+def test_coarse_sections_are_warned_of(caplog):
+    with caplog.at_level("WARNING", "rote"):
+        replace(SMALL, frequency=4.321).data(np.full(SMALL.shape, 2.0))
+    assert "fewer than 10 cells per shortest wavelength" in caplog.text

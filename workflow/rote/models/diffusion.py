@@ -18,8 +18,10 @@ from torch.nn import functional as F
 from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.core.registry import registered
+from rote.models.devices import check_device
 from rote.models.norms import layer_norm
 from rote.models.products import bmm
+from rote.models.scalings import SCALINGS
 
 Denoiser = Callable[[Tensor, int], Tensor]
 Parameters = dict[str, Tensor]
@@ -28,7 +30,7 @@ Parameters = dict[str, Tensor]
 class Schedule(NamedTuple):
     """z_t = √ᾱ_t x + √(1 − ᾱ_t) ε for t = 0 ... steps − 1."""
 
-    alpha_bar: Tensor  # ᾱ, share of the signal's variance at each time, (steps,) float64, falling
+    alpha_bar: Tensor  # ᾱ, share of the signal's variance at each time, (steps,) float64; it falls
 
     @property
     def steps(self) -> int:
@@ -190,12 +192,15 @@ def _tensor(name: str, values: Tensor) -> Tensor:
     return values.double()
 
 
-def _at(schedule: Schedule, t: int, z: Tensor, dimension: int) -> Tensor:
-    """ᾱ at a time, if there is one and z (..., points, d) are points of this dimension."""
+def _at(schedule: Schedule, t: int, z: Tensor, dimension: int | None = None) -> Tensor:
+    """ᾱ at a time, if there is one and z (..., points, d) are points (of this dimension)."""
     if type(t) is not int or not 0 <= t < schedule.steps:
         t = fields.check({"t": fields.whole(0, schedule.steps - 1)}, {"t": t})["t"]
-    if not isinstance(z, Tensor) or z.ndim < 2 or z.shape[-1] != dimension:
-        raise InputError(f"z must be a tensor (..., points, {dimension}), given {fields.shown(z)}")
+    if not isinstance(z, Tensor) or z.ndim < 2 or dimension not in (None, z.shape[-1]):
+        shape = f"(..., points, {dimension or 'd'})"
+        raise InputError(f"z must be a tensor {shape}, given {fields.shown(z)}")
+    if not z.is_floating_point():
+        raise InputError(f"z must be of a floating type, given {z.dtype}")
     return schedule.alpha_bar[t]
 
 
@@ -211,8 +216,10 @@ def _check_schedule(schedule: Schedule) -> None:
     fields.check_types({"schedule": Schedule}, {"schedule": schedule})
     alpha_bar = _tensor("alpha_bar", schedule.alpha_bar)
     inside = bool(((alpha_bar > 0) & (alpha_bar < 1)).all())
-    if alpha_bar.ndim != 1 or not len(alpha_bar) or not inside:
-        raise InputError("the alpha_bar of a schedule must be a vector of numbers in (0, 1)")
+    if alpha_bar.ndim != 1 or not len(alpha_bar) or not inside or (alpha_bar.diff() > 0).any():
+        raise InputError(
+            "the alpha_bar of a schedule must be a vector of numbers in (0, 1) that do not rise"
+        )
 
 
 class DiffusionArchitecture(NamedTuple):
@@ -245,10 +252,7 @@ def initial(
         raise InputError("rngs must hold one generator per model, it holds none")
     for rng in rngs:
         fields.check_types({"each of rngs": np.random.Generator}, {"each of rngs": rng})
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"device {device!r} is not there: {str(error).splitlines()[0]}") from error
+    check_device(device)
     width = sizes.width
     shapes = {"in": (sizes.dimension + sizes.embedding, width)}
     shapes |= {f"{block}": (width, width) for block in range(sizes.blocks)}
@@ -314,13 +318,14 @@ def ddim(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Tensor:
         Clean points, of the shape of `start`.
 
     Raises:
-        InputError: for a start that is no tensor of finite numbers, and what is no schedule.
+        InputError: for a start that is no tensor of finite numbers, what is no schedule, and a
+            denoiser that gives other shapes, or NaN.
     """
     z = _checked_start(denoiser, start, schedule)
     for t in reversed(range(schedule.steps)):
         x = _predicted(denoiser, z, t)
         if t == 0:
-            return x
+            return _finished(x)
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[t - 1].item()
         noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
@@ -333,7 +338,21 @@ def _checked_start(denoiser: Denoiser, start: Tensor, schedule: Schedule) -> Ten
     fields.check_types({"denoiser": Callable}, {"denoiser": denoiser})
     if not bool(torch.isfinite(_tensor("start", start)).all()):
         raise InputError("start must be finite, it holds NaN or infinite values")
+    if not start.is_floating_point() or start.ndim < 2:
+        raise InputError(
+            "start must be points (..., points, d) of a floating type, "
+            f"given {start.dtype} {tuple(start.shape)}"
+        )
     return start
+
+
+def _finished(points: Tensor) -> Tensor:
+    """Samples, if they are such."""
+    if lost := int((~torch.isfinite(points)).sum()):
+        raise InputError(
+            f"sampling ends with {lost} numbers that are NaN or infinite: check the denoiser"
+        )
+    return points
 
 
 def _predicted(denoiser: Denoiser, z: Tensor, t: int) -> Tensor:
@@ -353,28 +372,6 @@ class DataStep(NamedTuple):
     scaling: str = "unit"  # of `SCALINGS`
     # differentiate through the denoiser (Chung et al. 2023) instead of taking it as constant
     full_jacobian: bool = False
-
-
-def _unit(slopes: Tensor, misfits: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(slopes, dim=1, keepdim=True)
-    return torch.where(length > 0, slopes / length.clamp(min=1e-8), 0.0)
-
-
-def _raw(slopes: Tensor, misfits: Tensor) -> Tensor:
-    return slopes
-
-
-def _over_residual(slopes: Tensor, misfits: Tensor) -> Tensor:
-    norm = (2 * misfits.to(slopes.dtype))[:, None].sqrt()
-    return torch.where(norm > 0, 2 * slopes / norm.clamp(min=1e-300), 0.0)
-
-
-# from gradients ∇Φ (points, d) and misfits Φ (points,) to the direction of a step of length 1
-SCALINGS = {
-    "unit": _unit,  # ∇Φ/‖∇Φ‖, 0 where it vanishes: as published
-    "raw": _raw,  # ∇Φ
-    "residual": _over_residual,  # ∇‖r‖²/‖r‖ = 2 ∇Φ/√(2Φ) (Chung et al. 2023)
-}
 
 
 def guided(
@@ -404,8 +401,10 @@ def guided(
         Clean points (points, d).
 
     Raises:
-        InputError: for an unknown scaling, a length that is negative or not finite, and misfits or
-            gradients of the wrong shape, NaN, infinite or (misfits) negative.
+        InputError: for a start that is no matrix of finite numbers, an unknown scaling, a length
+            that is negative or not finite, misfits or gradients of the wrong shape, NaN, infinite
+            or (misfits) negative, and, with `full_jacobian`, for a denoiser through which torch
+            cannot differentiate, or to NaN.
     """
     types = {"data_step": DataStep, "gradient": Callable}
     fields.check_types(types, {"data_step": data_step, "gradient": gradient})
@@ -415,27 +414,46 @@ def guided(
     fields.check({"length": fields.NOT_NEGATIVE}, data_step._asdict())
     fields.check_types({"full_jacobian": bool}, data_step._asdict())
     z = _checked_start(denoiser, start, schedule)
+    if z.ndim != 2:
+        raise InputError(f"start must be points (points, d), given {tuple(z.shape)}")
     for t in reversed(range(schedule.steps)):
         alpha_bar = schedule.alpha_bar[t].item()
         following = schedule.alpha_bar[max(t - 1, 0)].item()
         x = _predicted(denoiser, z, t)
         noise = (z - alpha_bar**0.5 * x) / (1 - alpha_bar) ** 0.5
         z = x if t == 0 else following**0.5 * x + (1 - following) ** 0.5 * noise
-        point = z.detach().requires_grad_(data_step.full_jacobian)
-        # the clean point that the noise predicted at index t stands for at the level of t − 1
-        predicted = _predicted(denoiser, point, t)
-        noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
-        clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
+        with torch.set_grad_enabled(data_step.full_jacobian or torch.is_grad_enabled()):
+            point = z.detach().requires_grad_(data_step.full_jacobian)
+            # the clean point that the noise predicted at index t stands for at the level of t − 1
+            predicted = _predicted(denoiser, point, t)
+            noise = (point - alpha_bar**0.5 * predicted) / (1 - alpha_bar) ** 0.5
+            clean = (point - (1 - following) ** 0.5 * noise) / following**0.5
         misfits, slopes = _checked(gradient(clean.detach()), clean, t)
         if watch is not None:
             watch(t, clean.detach(), misfits)
         if data_step.full_jacobian:
-            (slopes,) = torch.autograd.grad(clean, point, slopes)
+            slopes = _through(clean, point, predicted, slopes, t)
         else:
             slopes = slopes / alpha_bar**0.5
         slopes = scaling(slopes, misfits)
         z = z - data_step.length * slopes
-    return z
+    return _finished(z)
+
+
+def _through(clean: Tensor, point: Tensor, predicted: Tensor, slopes: Tensor, t: int) -> Tensor:
+    """Gradients by the noisy points, by the chain rule through the denoiser."""
+    if not predicted.requires_grad:
+        raise InputError(
+            "denoiser gives points that do not depend on z for torch: full_jacobian needs one that "
+            "neither detaches z nor leaves torch, outside of inference mode"
+        )
+    (slopes,) = torch.autograd.grad(clean, point, slopes.to(clean.dtype))
+    if lost := int((~torch.isfinite(slopes)).sum()):
+        raise InputError(
+            f"denoiser has {lost} derivatives that are NaN or infinite at time {t}; "
+            "use full_jacobian=False, or smooth it"
+        )
+    return slopes
 
 
 def _checked(result: tuple[Tensor, Tensor], clean: Tensor, t: int) -> tuple[Tensor, Tensor]:
@@ -449,8 +467,7 @@ def _checked(result: tuple[Tensor, Tensor], clean: Tensor, t: int) -> tuple[Tens
             f"{tuple(clean.shape)}, given {tuple(misfits.shape)} and {tuple(slopes.shape)}"
         )
     for name, values in (("misfits", misfits), ("gradients", slopes)):
-        lost = int((~torch.isfinite(values)).sum())
-        if lost:
+        if lost := int((~torch.isfinite(values)).sum()):
             raise InputError(
                 f"gradient gives {lost} {name} that are NaN or infinite at time {t}; "
                 "check the forward operator, or take shorter steps"
@@ -477,7 +494,7 @@ def noise_to_clean(predict: Callable[[Tensor, int], Tensor], schedule: Schedule)
     fields.check_types({"predict": Callable}, {"predict": predict})
 
     def denoise(z: Tensor, t: int) -> Tensor:
-        alpha_bar = schedule.alpha_bar[t].item()
+        alpha_bar = _at(schedule, t, z).item()
         return (z - (1 - alpha_bar) ** 0.5 * predict(z, t)) / alpha_bar**0.5
 
     return denoise

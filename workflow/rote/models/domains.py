@@ -6,14 +6,15 @@ DOMAINS = [
     Domain(
         "rote.models.diffusion.guided",
         "finite misfits ≥ 0 and gradients at every step, scaling one of unit, raw, residual",
-        "the steps it states, in the precision of its tensors; NaN gradients are refused",
+        "the steps it states, in the precision of its tensors; NaN gradients and derivatives, and "
+        "denoisers that torch cannot differentiate where it has to, are refused",
         "the chain rule by differences and by the denoiser's Jacobian",
         "two denoisers and one gradient per step",
     ),
     Domain(
         "rote.models.diffusion.memorized",
         "N ≥ 1 finite examples, some finite log-weight; points of their dimension, whole times",
-        "1e-9, absolute, in units of the examples",
+        "1e-15 |z − √ᾱ x_n|²/(1 − ᾱ), at least 1e-14, absolute, in units of the examples",
         "the smoothed empirical prior",
         "N d per point",
     ),

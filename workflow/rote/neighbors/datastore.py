@@ -22,6 +22,7 @@ from rote.neighbors.engines import ENGINES, Engine
 from rote.neighbors.methods import METHODS, ROWS
 
 LARGEST = 1e150  # of a coordinate: squares of differences must not overflow
+_PROBES = fields.whole(1, 2**31 - 1)
 _BANDWIDTH = fields.FieldRange("0, positive or infinite", lambda value: value >= 0)
 SAMPLE = 1024  # rows whose median is the center
 
@@ -37,7 +38,11 @@ class Neighbors(NamedTuple):
 
         Args:
             k: neighbors of each query.
+
+        Raises:
+            InputError: for k < 0.
         """
+        k = fields.check({"k": fields.COUNT}, {"k": k})["k"]
         return Neighbors(self.distances[:, :k], self.rows[:, :k])
 
 
@@ -68,8 +73,8 @@ class Datastore:
         factor: 1, or a power of 2 where float32 could not hold the squares.
 
     Raises:
-        InputError: for an unknown engine, probes < 1, no matrix, or rows that are not finite or
-            exceed 1e150, naming them.
+        InputError: for an unknown engine, probes < 1, a device that is not there, no matrix or one
+            without columns, or rows that are not finite or exceed 1e150, naming them.
     """
 
     def __init__(
@@ -82,10 +87,9 @@ class Datastore:
     ):
         if not isinstance(engine, str) or engine not in ENGINES:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, given {engine!r}")
-        fields.check({"probes": fields.SIZE}, {"probes": probes})
         self.engine: Engine = engine
-        self.probes = probes
-        self._method = METHODS[engine](probes, device)
+        self.probes = fields.check({"probes": _PROBES}, {"probes": probes})["probes"]
+        self._method = METHODS[engine](self.probes, device)
         self._set(_matrix("embeddings", embeddings))
 
     def _set(self, embeddings: np.ndarray) -> None:
@@ -150,11 +154,16 @@ class Datastore:
             Neighbors (m, min(k, n)); without self at most n − 1 of each query.
 
         Raises:
-            InputError: for k < 1, another dimension, or values that are not finite.
+            InputError: for k < 1, another dimension, values that are not finite, and more queries
+                than rows where each is a row.
         """
-        fields.check({"k": fields.SIZE}, {"k": k})
+        k = fields.check({"k": fields.SIZE}, {"k": k})["k"]
         fields.check_types({"include_self": bool}, {"include_self": include_self})
         q = self._checked(queries, "queries")
+        if not include_self and len(q) > len(self):
+            raise InputError(
+                f"include_self=False takes query i for row i: {len(q)} queries, {len(self)} rows"
+            )
         k = min(k, len(self) - (not include_self))
         if k < 1:
             return _no_neighbors(len(q))
@@ -230,6 +239,7 @@ class Datastore:
         """
         from safetensors.numpy import save_file
 
+        fields.check_types({"folder": fields.PATH}, {"folder": folder})
         folder = Path(folder).expanduser()
         with atomic(folder / "datastore.safetensors") as path:
             save_file({"embeddings": self.embeddings, "center": self.center}, path)
@@ -254,6 +264,7 @@ class Datastore:
         """
         from safetensors.numpy import load_file
 
+        fields.check_types({"folder": fields.PATH}, {"folder": folder})
         folder = Path(folder).expanduser()
         with one_line(folder, "holds no whole datastore", "build it again"):
             options = json.loads((folder / "datastore.json").read_text("utf-8"))
@@ -291,11 +302,10 @@ def search(
     Raises:
         InputError: as `Datastore` and `Datastore.search`, of the queries or a part.
     """
+    fields.check_many({"parts": parts})
     q = _matrix("queries", queries)
-    engine: Engine = "exact" if device == "cpu" else "torch"
+    engine: Engine = "exact" if str(device) == "cpu" else "torch"
     neighbors, first_row = _no_neighbors(len(q)), 0
-    if not isinstance(parts, Iterable):
-        raise InputError(f"parts must be matrices (rows, coordinates), given {parts!r}")
     for part in parts:
         store = Datastore(part, engine=engine, device=device)
         distances, rows = store.search(q, k)
@@ -316,10 +326,11 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
         Neighbors (m, k), or fewer if the parts have fewer; equal distances by row number.
 
     Raises:
-        InputError: for k < 1, no parts, or parts of different numbers of queries.
+        InputError: for k < 1, no parts, parts that are no neighbors, and parts of different numbers
+            of queries.
     """
-    fields.check({"k": fields.SIZE}, {"k": k})
-    if not isinstance(parts, Sequence) or not all(isinstance(part, Neighbors) for part in parts):
+    k = fields.check({"k": fields.SIZE}, {"k": k})["k"]
+    if not isinstance(parts, Sequence) or not all(map(_are_neighbors, parts)):
         raise InputError("parts must be a list of `Neighbors`, as `search` returns")
     sizes = sorted({len(part.rows) for part in parts})
     if len(sizes) != 1:
@@ -330,6 +341,14 @@ def merged(parts: Sequence[Neighbors], k: int) -> Neighbors:
     return Neighbors(np.take_along_axis(distances, order, 1), np.take_along_axis(rows, order, 1))
 
 
+def _are_neighbors(part: object) -> bool:
+    return (
+        isinstance(part, Neighbors)
+        and np.ndim(part.rows) == 2
+        and (np.shape(part.rows) == np.shape(part.distances))
+    )
+
+
 def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
     """Soft kNN weights exp(−d/σ), each row summing to 1; neighbors that are not there get 0.
 
@@ -337,7 +356,7 @@ def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
     = 0 puts equal weight on the neighbors at the smallest distance; σ = ∞ on all.
 
     Args:
-        distances: (queries, k) Euclidean, not squared; infinite where there is no neighbor.
+        distances: (queries, k) Euclidean, not squared; infinite or NaN where there is no neighbor.
         bandwidth: σ ≥ 0, in units of distance.
 
     Returns:
@@ -351,8 +370,9 @@ def weights(distances: np.ndarray, bandwidth: float) -> np.ndarray:
     exists = np.isfinite(distances)
     if not distances.shape[1]:
         return distances
-    nearest = distances.min(1, keepdims=True)
-    excess = np.where(exists, distances - np.where(np.isfinite(nearest), nearest, 0), np.inf)
+    nearest = np.where(exists, distances, np.inf).min(1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # further than any number; where is none
+        excess = np.where(exists, distances - nearest, np.inf)
     if bandwidth == 0:
         kernel = excess == 0
     elif np.isinf(bandwidth):
@@ -391,18 +411,16 @@ def _distances(values: np.ndarray) -> np.ndarray:
 
 
 def _matrix(name: str, values: np.ndarray) -> np.ndarray:
-    """A finite matrix, (n, d) float32 or float64. Raises InputError."""
-    try:
-        matrix = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} must be a matrix (rows, coordinates): {error}") from error
-    if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
+    """A finite matrix, (n, d ≥ 1) float32 or float64. Raises InputError."""
+    matrix = reals.read(name, values)
+    if matrix.ndim != 2 or matrix.shape[1] < 1 or matrix.dtype.kind not in "fiub":
         raise InputError(
             f"{name} must be a matrix (rows, coordinates) of numbers, "
             f"given {matrix.dtype} {matrix.shape}"
         )
     whole = np.can_cast(matrix.dtype, np.float32)
-    matrix = np.ascontiguousarray(matrix, np.float32 if whole else np.float64)
+    with np.errstate(over="ignore"):  # of long doubles: infinite, refused below
+        matrix = np.ascontiguousarray(matrix, np.float32 if whole else np.float64)
     # NaN is within nothing
     if matrix.size and not -LARGEST <= float(matrix.min()) <= float(matrix.max()) <= LARGEST:
         bad = np.flatnonzero(~(np.abs(matrix.astype(np.float64)) <= LARGEST).all(1)).tolist()
@@ -415,8 +433,9 @@ def _matrix(name: str, values: np.ndarray) -> np.ndarray:
 
 def _middle(matrix: np.ndarray) -> np.ndarray:
     """Median of some rows, (d,) float64: outliers do not move it; 0 if there are none."""
-    sample = matrix[:: max(1, len(matrix) // SAMPLE)]
-    return np.median(sample, 0).astype(np.float64) if len(matrix) else np.zeros(matrix.shape[1])
+    # in double precision: the mean of the two in the middle may be above what float32 holds
+    sample = matrix[:: max(1, len(matrix) // SAMPLE)].astype(np.float64)
+    return np.median(sample, 0) if len(matrix) else np.zeros(matrix.shape[1])
 
 
 def _size(vectors: np.ndarray) -> float:
@@ -425,6 +444,9 @@ def _size(vectors: np.ndarray) -> float:
 
 
 def _factor(matrix: np.ndarray, center: np.ndarray) -> float:
-    """The power of 2 that brings the largest coordinate of the rows less the center to about 1."""
-    size = float(np.maximum(matrix.max(0) - center, center - matrix.min(0)).max())
-    return 2.0 ** min(1000, -int(np.floor(np.log2(size)))) if size else 1.0
+    """The power of 2 that brings most rows less the center to about 1; outliers do not move it."""
+    sizes = np.abs(matrix[:: max(1, len(matrix) // SAMPLE)] - center).max(1)
+    if not sizes.any():  # all of the sample in one place
+        sizes = np.maximum(matrix.max(0) - center, center - matrix.min(0))
+    size = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
+    return 2.0 ** min(1000, -int(np.floor(np.log2(size))))

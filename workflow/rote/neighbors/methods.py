@@ -118,6 +118,9 @@ class OnDevice:
     """
 
     def __init__(self, probes: int = 1, device: str = "cpu"):
+        from rote.models.devices import check_device
+
+        check_device(device)
         self.device = device
 
     def candidates(self, vectors: np.ndarray, q: np.ndarray, k: int) -> Candidates:

@@ -188,12 +188,16 @@ def count_beside(corpus: Corpus, pairs: Pairs, **keywords: Any) -> PairCounts:
         **keywords: of `count_table`.
 
     Raises:
-        InputError: as `count_table`.
+        InputError: as `count_table`, and for columns of n-grams that have the name of a count.
     """
+    earlier = [*COUNTED, *COUNTED_WITHIN]
+    for name in (pairs.first, pairs.second):
+        if name in earlier:
+            raise InputError(f"the column {name} of n-grams has the name of a count; call it first")
     firsts, seconds = pairs.frame[pairs.first], pairs.frame[pairs.second]
     counts, origin = count_table(corpus, firsts, seconds, **keywords)
-    earlier = [*COUNTED, *COUNTED_WITHIN]
-    frame = pairs.frame.drop(columns=earlier, errors="ignore").join(counts)
+    columns = {name: values.to_numpy() for name, values in counts.items()}  # row by row
+    frame = pairs.frame.drop(columns=earlier, errors="ignore").assign(**columns)
     return PairCounts(frame, origin)
 
 

@@ -5,14 +5,15 @@ from rote.core.domains import Domain
 DOMAINS = [
     Domain(
         "rote.prune.select",
-        "finite losses; keep in (0, 1]; whole counts ≥ 0, not all 0",
+        "finite losses; keep in (0, 1]; whole counts ≥ 0, not all 0, at most 2^53 in sum",
         "exact; among equal losses chance decides",
         "examples by hand; bounds and invariances of random tables",
         "a sort",
     ),
     Domain(
         "rote.prune.automatic",
-        "finite losses ≥ 0; whole counts ≥ 0, not all 0; ignorance ≥ 0 or None",
+        "finite losses ≥ 0; whole counts ≥ 0, at least one > 0, at most 2^53 in sum; ignorance "
+        "≥ 0 or None",
         "at most what is stored, up to the chance of guesses (2 % of the examples, and those "
         "guessed right); all known ones, and with an ignorance what is stored of all alike",
         "random softmaxes of any confidence beside known examples",

@@ -37,6 +37,8 @@ def near_duplicates(texts: Sequence[str], overlap: float = 0.8) -> list[int]:
         InputError: for what is no text, or an overlap out of range.
     """
     overlap = reals.number("overlap", overlap, _OVERLAP)
+    fields.check_many({"texts": texts})
+    texts = list(texts)
     if not all(isinstance(text, str) for text in texts):
         raise InputError("texts must be texts")
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from rote.prune.schemes import OFFLINE
 KNOWN_LOSS = 0.5  # nats; below it an example counts as known
 MIN_KNOWN_SHARE = 0.97  # share of known examples from which on all of them fit
 _SHARE = fields.FieldRange("in (0, 1]", lambda value: 0 < value <= 1)
+MAX_COPIES = 2.0**53  # of all examples: float64 counts no further
 MAX_LISTED = 5  # examples that an error names
 
 
@@ -37,7 +38,8 @@ def select(
         losses: (N,) finite.
         keep: in (0, 1].
         scheme: one of `rote.prune.OFFLINE`.
-        counts: (N,) copies ≥ 0; None is one each. Examples without copies are never chosen.
+        counts: (N,) copies ≥ 0, at most 2^53 in sum; None is one each. Examples without copies are
+            never chosen.
         rng: for ties and random choices; None is a fixed stream.
 
     Raises:
@@ -160,6 +162,7 @@ def with_chance(frame: pd.DataFrame, chance: float, where: str = "losses") -> pd
     Raises:
         InputError: for a chance out of range, or a table that has the column.
     """
+    fields.check_types({"frame": pd.DataFrame}, {"frame": frame})
     if "entropy" in frame:
         raise InputError(f"{where} has a column entropy; leave chance away")
     return frame.assign(entropy=-float(np.log(reals.number("chance", chance, _SHARE))))
@@ -192,9 +195,10 @@ def explained(
         The rows with `copies` (given), `count` (that stay), `kept` and `reason`.
 
     Raises:
-        InputError: for missing columns, duplicate ids (listed), an empty table, loss-flat without
-            counts, and as `select`.
+        InputError: for missing columns, columns of one name, duplicate ids (listed), an empty
+            table, loss-flat without counts, and as `select`.
     """
+    fields.check_types({"each_once": bool}, {"each_once": each_once})
     loss, counts, entropy = _columns(frame, scheme, seed, where)
     if keep is None:
         present = len(loss) if counts is None else int((counts > 0).sum())
@@ -213,11 +217,14 @@ def _columns(
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{where} must be a table with the columns id and loss, given {frame!r}")
     fields.check({"seed": fields.COUNT}, {"seed": seed})
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise InputError(f"{where} has columns of one name: {_listed(repeated.unique())}")
     missing = {"id", "loss"} - set(frame.columns)
     if missing:
         raise InputError(
             f"{where} lacks the columns {', '.join(sorted(missing))}; "
-            f"it has {', '.join(frame.columns)}"
+            f"it has {', '.join(map(str, frame.columns))}"
         )
     if frame.empty:
         raise InputError(f"{where} has no rows")
@@ -293,9 +300,9 @@ def _checked(losses: ArrayLike, counts: ArrayLike | None) -> tuple[np.ndarray, n
         raise InputError(
             f"counts must have the shape of losses, {losses.shape}, given {copies.shape}"
         )
-    countable = np.isfinite(copies) & (copies >= 0) & (copies == np.floor(copies))
-    if not countable.all() or copies.sum() == 0:
-        raise InputError("counts must be whole numbers ≥ 0, not all 0")
+    countable = (copies >= 0) & (copies <= MAX_COPIES) & (copies == np.floor(copies))
+    if not countable.all() or not 0 < copies.sum() <= MAX_COPIES:
+        raise InputError("counts must be whole numbers ≥ 0, not all 0, of at most 2^53 in sum")
     return losses, copies.astype(int)
 
 

@@ -38,29 +38,31 @@ DOMAINS = [
         "rote.theory.posterior.mixture",
         "real finite data and examples, σ and γ in [1e-150, 1e150], σ‖J‖/γ ≤ 1e9, F by torch, "
         "NumPy or with its Jacobian",
-        "log-weights to about 1e-15 σ‖J‖/γ; by differences to 1e-6 of the Jacobian",
-        "60-digit elimination, γ 1e-8 to 1; densities of linear operators",
+        "log-weights to about 1e-15 σ‖J‖/γ of the largest, means to 1e-12 of x_n, μ_n and σ; by "
+        "differences to 1e-6 of the Jacobian",
+        "60-digit elimination, γ 1e-8 to 1; units 1e-130 to 1e130; densities of linear operators",
         "one Cholesky factor, or QR of (m + d, d), per example",
     ),
     Domain(
         "rote.theory.posterior.denoise",
         "N ≥ 1 examples, finite x, σ in [1e-150, 1e150] with |x − x_n|/σ below 1e154, some finite "
         "log-weight",
-        "1e-13, relative to the examples",
-        "the softmax at once",
-        "N d per point",
+        "1e-12, relative to the examples, while |x − x_n|/σ is below 1e10 (beyond, 1e-32 of its "
+        "square); of log-weights as far apart as w also 1e-15 w",
+        "the softmax at once; 80 digits at midpoints and far away, σ 1e-110 to 1e102",
+        "N d per point; 30 times that where distant examples are equally far",
     ),
     Domain(
         "rote.theory.posterior.score",
         "as `denoise`; scores below 1e308",
-        "1e-15 |x|/σ², absolute",
+        "that of `denoise` over σ², absolute",
         "differences of the log-density; powers of two as units",
         "N d per point",
     ),
     Domain(
         "rote.theory.posterior.empirical",
         "log-likelihoods without NaN or +inf, some above −inf",
-        "1e-15, relative",
+        "1e-15, absolute",
         "log-sum-exp",
         "N",
     ),

@@ -16,10 +16,13 @@ from scipy.special import logsumexp
 
 from rote.core import fields, reals
 from rote.core.errors import InputError
+from rote.theory.squares import exact_squares
 
 CHUNK = 2**24  # numbers in memory at a time, by default
 CONDITION = 1e9  # largest σ‖J‖/γ of a linearized posterior, for weights right to 1e-6
 _MILD = 1e3  # up to which the square of a condition number costs six digits and no more
+_PLAIN = 2000.0  # |x − x_n|²/2σ² above which rivals need more digits than float64 has
+_RIVAL = 45.0  # in logarithms: weights below e^-45 change nothing
 _STEP = 2e-3  # of central differences, relative to the coordinate and at least this
 _SMOOTH = 1e-6  # how far the differences at two steps may differ, relative to the Jacobian
 
@@ -74,9 +77,10 @@ class Mixture(NamedTuple):
             raise InputError(f"x has {x.shape[1]} coordinates, the mixture {self.means.shape[1]}")
         parts = np.empty((len(self.means), len(x)))
         for n, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
-            white = (x - mean) @ root.T
+            with np.errstate(over="ignore"):  # beyond e^-1e308: −inf
+                squares = (((x - mean) @ root.T) ** 2).sum(1)
             parts[n] = (
-                -0.5 * (white**2).sum(1)
+                -0.5 * squares
                 + np.log(np.abs(np.diag(root))).sum()
                 - 0.5 * x.shape[1] * np.log(2 * np.pi)
             )
@@ -130,19 +134,24 @@ def empirical(log_likelihood: np.ndarray) -> np.ndarray:
     Raises:
         InputError: for NaN, +inf, no examples, or only −inf.
     """
-    values = reals.array("log_likelihood", log_likelihood)
-    if values.ndim == 0 or values.shape[-1] == 0:
-        raise InputError("log_likelihood must have one value per training example, it has none")
-    if np.isnan(values).any() or (values == np.inf).any():
+    return _softmax("log_likelihood", reals.array("log_likelihood", log_likelihood))
+
+
+def _softmax(name: str, logs: np.ndarray) -> np.ndarray:
+    """Weights over the last axis, of logarithms that the argument `name` holds or leads to."""
+    if logs.ndim == 0 or logs.shape[-1] == 0:
+        raise InputError(f"{name} must have one value per training example, it has none")
+    if np.isnan(logs).any() or (logs == np.inf).any():
         raise InputError(
-            "log_likelihood holds NaN or +inf; check the forward operator and the noise level"
+            f"{name} holds NaN or +inf; check the forward operator and the noise level"
         )
-    top = values.max(axis=-1, keepdims=True)
+    top = logs.max(axis=-1, keepdims=True)
     if (top == -np.inf).any():
         raise InputError(
-            "log_likelihood is −inf for every training example: none explains the data at all"
+            f"{name} is −inf for every training example: none explains the data at all"
         )
-    weights = np.exp(values - top)
+    with np.errstate(over="ignore"):
+        weights = np.exp(logs - top)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
@@ -186,8 +195,8 @@ def mixture(
         μ_n = x_n + γ⁻² Σ_n g_n
         log w_n = −½ r_nᵀ S_n⁻¹ r_n − ½ log |S_n|, S_n = γ² + σ² J_n J_nᵀ
 
-    by one triangular factor per example: Cholesky, or QR of (J_n/γ, 1/σ) where that would lose
-    digits. With δ_n = μ_n − x_n the quadratic form is
+    by one triangular factor per example, in units of σ and γ: Cholesky, or QR of (σ J_n/γ, 1) where
+    that would lose digits. With δ_n = μ_n − x_n the quadratic form is
     |r_n − J_n δ_n|²/γ² + |δ_n|²/σ², a sum of squares at its minimum: nothing cancels at small γ.
     Accurate to about 1e-15 σ‖J‖/γ; `CONDITION` is the largest such ratio.
 
@@ -227,38 +236,44 @@ def mixture(
     roots = np.empty((len(train), d, d))
     logs = np.empty(len(train))
     for n, (r, J) in enumerate(zip(residuals, jacobians, strict=True)):
-        condition = float(sigma * np.linalg.norm(J) / noise_sd)
-        if condition > CONDITION:
+        # in units of the noise and of σ: no square of J itself, which may be above or below floats
+        with np.errstate(over="ignore"):
+            A, s = J * (sigma / noise_sd), r / noise_sd
+            condition = float(np.linalg.norm(A))
+        if not condition <= CONDITION:
             raise InputError(
                 f"sigma ‖J‖ / noise_sd is {condition:.1e} at example {n}, above {CONDITION:g}: "
                 "rounding would decide; use a smaller sigma or a larger noise_sd"
             )
-        roots[n], shift = _solved(J, r, noise_sd, sigma, condition)
-        means[n] = train[n] + shift
-        missed = (r - J @ shift) / noise_sd
-        logs[n] = -0.5 * (missed @ missed + shift @ shift / sigma**2)
-        if determinant:  # |S| = γ^2m σ^2d |R|²
-            logs[n] -= np.log(np.abs(np.diag(roots[n]))).sum()
-            logs[n] -= d * np.log(sigma) + m * np.log(noise_sd)
+        root, shift = _solved(A, s, condition)
+        roots[n], means[n] = root / sigma, train[n] + sigma * shift
+        with np.errstate(over="ignore", invalid="ignore"):  # an example that explains nothing
+            missed = s - A @ shift
+            logs[n] = -0.5 * (missed @ missed + shift @ shift)
+        if determinant:  # |S| = γ^2m |R|²
+            logs[n] -= np.log(np.abs(np.diag(root))).sum() + m * np.log(noise_sd)
     empirical(logs)  # refuses data that no example explains
     return Mixture(logs - logsumexp(logs), means, roots)
 
 
-def _solved(
-    J: np.ndarray, r: np.ndarray, noise_sd: float, sigma: float, condition: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """R with RᵀR = JᵀJ/γ² + 1/σ², and the minimum of |r − Jδ|²/γ² + |δ|²/σ²."""
-    m, d = J.shape
+def _solved(A: np.ndarray, s: np.ndarray, condition: float) -> tuple[np.ndarray, np.ndarray]:
+    """R with RᵀR = AᵀA + 1, and the minimum of |s − Aδ|² + |δ|²."""
+    m, d = A.shape
     if condition < _MILD:
-        root = np.linalg.cholesky(np.eye(d) / sigma**2 + J.T @ J / noise_sd**2).T
-        along = solve_triangular(root, J.T @ r / noise_sd**2, trans="T")
-        return root, solve_triangular(root, along)
+        root = np.linalg.cholesky(np.eye(d) + A.T @ A).T
+        shift = np.zeros(d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(2):  # the second time for the digits that the square of A loses
+                slope = A.T @ (s - A @ shift) - shift
+                along = solve_triangular(root, slope, trans="T", check_finite=False)
+                shift = shift + solve_triangular(root, along, check_finite=False)
+        return root, shift
     stacked = np.zeros((m + d, d + 1))
-    stacked[:m, :d] = J / noise_sd
-    stacked[:m, d] = r / noise_sd
-    stacked[m:, :d] = np.eye(d) / sigma
+    stacked[:m, :d] = A
+    stacked[:m, d] = s
+    stacked[m:, :d] = np.eye(d)
     factor = np.asarray(np.linalg.qr(stacked, mode="r"))
-    return factor[:d, :d], solve_triangular(factor[:d, :d], factor[:d, d])
+    return factor[:d, :d], solve_triangular(factor[:d, :d], factor[:d, d], check_finite=False)
 
 
 def denoise(
@@ -292,42 +307,79 @@ def denoise(
     chunk = fields.check({"chunk": fields.SIZE}, {"chunk": chunk})["chunk"]
     if x.shape[1] != train.shape[1]:
         raise InputError(f"x has {x.shape[1]} coordinates, train has {train.shape[1]}")
+    logs = np.zeros(len(train))
     if log_weights is not None:
-        log_weights = reals.array("log_weights", log_weights)
-        if log_weights.shape != (len(train),):
-            raise InputError(
-                f"log_weights must have shape ({len(train)},), given {log_weights.shape}"
-            )
-        empirical(log_weights)  # refuses NaN and all −inf
+        logs = reals.array("log_weights", log_weights)
+        if logs.shape != (len(train),):
+            raise InputError(f"log_weights must have shape ({len(train)},), given {logs.shape}")
+        _softmax("log_weights", logs)  # refuses NaN and all −inf
     denoised = np.empty((len(x), train.shape[1]))
-    batch_size = max(1, min(len(x), chunk // max(train.shape[1], 1) // 64))
-    for start in range(0, len(x), batch_size):
-        batch = x[start : start + batch_size]
-        block_size = max(1, chunk // (len(batch) * train.shape[1]))
-        top = np.full(len(batch), -np.inf)
-        total = np.zeros(len(batch))
-        mean = np.zeros_like(batch)
-        # softmax over blocks of examples: rescaled when a larger exponent comes
-        for first in range(0, len(train), block_size):
-            block = train[first : first + block_size]
-            with np.errstate(over="ignore"):
-                logs = -0.5 * (((batch[:, None] - block) / sigma) ** 2).sum(-1)
-            if log_weights is not None:
-                logs = logs + log_weights[first : first + block_size]
-            higher = np.maximum(top, logs.max(1))
-            safe = np.where(np.isfinite(higher), higher, 0.0)
-            scale = np.exp(np.where(np.isfinite(top), top - safe, -np.inf))
-            weights = np.exp(logs - safe[:, None])
-            total = total * scale + weights.sum(1)
-            mean = mean * scale[:, None] + weights @ block
-            top = higher
-        if not np.isfinite(top).all():
-            raise InputError(
-                "a point of x is infinitely far from every example of positive weight in units of "
-                f"sigma = {sigma:g}; use a larger sigma"
-            )
-        denoised[start : start + batch_size] = mean / total[:, None]
+    batch_size = max(1, min(len(x), chunk // train.shape[1] // 64))
+    with np.errstate(over="ignore", invalid="ignore"):  # too far away: refused below
+        for start in range(0, len(x), batch_size):
+            batch = slice(start, start + batch_size)
+            denoised[batch] = _means(x[batch], train, sigma, logs, chunk)
+    if not np.isfinite(denoised).all():
+        raise InputError(
+            "a point of x is infinitely far from every example of positive weight in units of "
+            f"sigma = {sigma:g}, or an example is near 1e308; use a larger sigma, or smaller units"
+        )
     return denoised
+
+
+def _means(
+    x: np.ndarray, train: np.ndarray, sigma: float, log_weights: np.ndarray, chunk: int
+) -> np.ndarray:
+    """D_σ at some points (points, d); NaN or infinite where it is lost."""
+    block_size = max(1, chunk // (len(x) * train.shape[1]))
+    top = np.full(len(x), -np.inf)
+    total, rivals = np.zeros((2, len(x)))
+    mean = np.zeros_like(x)
+    # softmax over blocks of examples: rescaled when a larger exponent comes
+    for first in range(0, len(train), block_size):
+        block = train[first : first + block_size]
+        logs = -0.5 * (((x[:, None] - block) / sigma) ** 2).sum(-1)
+        logs += log_weights[first : first + block_size]
+        higher = np.maximum(top, logs.max(1))
+        safe = np.where(np.isfinite(higher), higher, 0.0)
+        scale = np.exp(np.where(np.isfinite(top), top - safe, -np.inf))
+        weights = np.exp(logs - safe[:, None])
+        total = total * scale + weights.sum(1)
+        mean = mean * scale[:, None] + weights @ block
+        far = log_weights.max() - safe
+        if (far > _PLAIN).any():
+            lowest = safe - _margin(far, train.shape[1])
+            rivals = rivals * (top >= lowest) + (logs >= lowest[:, None]).sum(1)
+        top = higher
+    mean /= np.where(np.isfinite(top), total, np.nan)[:, None]
+    for i in np.flatnonzero((far > _PLAIN) & (rivals > 1) & np.isfinite(top)):
+        mean[i] = _sharp_mean(x[i], train, sigma, log_weights, chunk)
+    return mean
+
+
+def _margin(far: np.ndarray, dimension: int) -> np.ndarray:
+    """How far logarithms of −far may be apart for rounding, or the mean, to tell them apart."""
+    return _RIVAL + 2.0**-50 * (dimension + 8) * (far + _RIVAL)
+
+
+def _sharp_mean(
+    x: np.ndarray, train: np.ndarray, sigma: float, log_weights: np.ndarray, chunk: int
+) -> np.ndarray:
+    """D_σ at one point (d,) from which squared distances differ by little more than they round."""
+    size = max(1, chunk // len(x))
+    blocks = [slice(first, first + size) for first in range(0, len(train), size)]
+    plain = [(((x - train[block]) / sigma) ** 2).sum(1) for block in blocks]
+    logs = log_weights - 0.5 * np.concatenate(plain)
+    lowest = logs.max() - _margin(log_weights.max() - logs.max(), len(x))
+    rows = np.flatnonzero(logs >= lowest)
+    unit = 2.0 ** np.floor(np.log2(sigma))
+    parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+    squares, rests = np.concatenate([exact_squares(x, train[part], unit) for part in parts], axis=1)
+    further = (squares - squares[0]) + (rests - rests[0])
+    logs = log_weights[rows] - log_weights[rows[0]] - 0.5 * further / (sigma / unit) ** 2
+    weights = np.zeros(len(train))
+    weights[rows] = _softmax("log_weights", logs)
+    return weights @ train
 
 
 def score(x: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
@@ -356,14 +408,16 @@ def _linearized(train, forward, jacobian) -> tuple[np.ndarray, np.ndarray]:
             raise InputError(
                 f"forward has {matrix.shape[-1]} columns, train has {train.shape[1]} coordinates"
             )
-        return train @ matrix.T, np.broadcast_to(matrix, (len(train), *matrix.shape))
+        with np.errstate(over="ignore"):
+            data = _data(train @ matrix.T, train)
+        return data, np.broadcast_to(matrix, (len(train), *matrix.shape))
     if jacobian is not None:
-        data = _data(forward(train), train)
-        return data, reals.finite("jacobian(train)", jacobian(train))
+        data = _data(_called("forward", forward, train), train)
+        return data, reals.finite("jacobian(train)", _called("jacobian", jacobian, train))
     rows = _by_torch(forward, train)
     if rows is not None:
         return rows
-    return _data(_called(forward, train), train), _by_differences(forward, train)
+    return _data(_called("forward", forward, train), train), _by_differences(forward, train)
 
 
 def _data(values, train: np.ndarray) -> np.ndarray:
@@ -375,13 +429,13 @@ def _data(values, train: np.ndarray) -> np.ndarray:
     return data
 
 
-def _called(forward, points: np.ndarray) -> np.ndarray:
-    """forward(points) of NumPy arrays, with one error for whatever goes wrong inside."""
+def _called(name: str, function, points: np.ndarray):
+    """function(points) of NumPy arrays, with one error for whatever goes wrong inside."""
     try:
-        return np.asarray(forward(points.copy()))
+        return function(points.copy())
     except Exception as error:
         raise InputError(
-            f"forward takes neither torch tensors nor NumPy arrays of shape {points.shape}: {error}"
+            f"{name} fails on NumPy arrays of shape {points.shape}: {error}"
         ) from error
 
 
@@ -414,7 +468,7 @@ def _by_differences(forward, train: np.ndarray) -> np.ndarray:
         for share in (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0):
             moved = train.copy()
             moved[:, i] += share * step
-            values[share] = _data(_called(forward, moved), train)
+            values[share] = _data(_called("forward", forward, moved), train)
         slopes = [
             (8 * (values[h] - values[-h]) - (values[2 * h] - values[-2 * h]))
             / (12 * h * step[:, None])

@@ -21,8 +21,7 @@ from rote.waves import limits
 
 BAND = 2.5  # highest frequency of a Ricker wavelet over its peak; above it lies a thousandth
 # Of the shortest wavelength, that of the band's end in the slowest cell. With fewer than the first
-# number, traces are more wrong than right after 50 cells (58 % off at 2.5, 11 % at 3.8, 0.8 % at
-# 6, 0.3 % at 10): refused.
+# number, traces are more wrong than right after 50 cells (`domains` has the numbers): refused.
 MIN_CELLS_PER_WAVELENGTH = 2.5
 _SILENT = 4.0  # π f (delay − t) before which a Ricker wavelet is below 1e-5 of its peak
 
@@ -197,8 +196,10 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
 
     Leapfrog in time, fourth order in space, absorbing layers:
 
-        u_tt + (ζ_x + ζ_z) u_t + ζ_x ζ_z u = v² (Δu − f) + ∂_x ψ_x + ∂_z ψ_z
-        ψ_x,t = −ζ_x ψ_x + v² (ζ_z − ζ_x) ∂_x u, and ψ_z likewise.
+        u_tt + (ζ_x + ζ_z) u_t + ζ_x ζ_z u = v² (Δu − f + ∂_x ψ_x + ∂_z ψ_z)
+        ψ_x,t = −ζ_x ψ_x + (ζ_z − ζ_x) ∂_x u, and ψ_z likewise.
+
+    With v² inside ψ fields grow where the velocity varies along a layer.
 
     Args:
         velocity: (cells in x, cells in depth), in km/s.
@@ -267,13 +268,13 @@ def leapfrog(velocity: Tensor, survey: Survey) -> Tensor:
             (shot, source_rows, source_columns), amplitudes[sample]
         )
         push = (
-            squared * (laplacian(u) - force) + slope_x(psi_x) + slope_z(psi_z) - zeta_z * zeta_x * u
+            squared * (laplacian(u) - force + slope_x(psi_x) + slope_z(psi_z)) - zeta_z * zeta_x * u
         )
         after = (2 * u - (1 - both * dt / 2) * before + dt**2 * push) / (1 + both * dt / 2)
-        psi_x = ((1 - zeta_x * dt / 2) * psi_x + dt * squared * (zeta_z - zeta_x) * slope_x(u)) / (
+        psi_x = ((1 - zeta_x * dt / 2) * psi_x + dt * (zeta_z - zeta_x) * slope_x(u)) / (
             1 + zeta_x * dt / 2
         )
-        psi_z = ((1 - zeta_z * dt / 2) * psi_z + dt * squared * (zeta_x - zeta_z) * slope_z(u)) / (
+        psi_z = ((1 - zeta_z * dt / 2) * psi_z + dt * (zeta_x - zeta_z) * slope_z(u)) / (
             1 + zeta_z * dt / 2
         )
         u, before = after, u

@@ -204,7 +204,7 @@ class Helmholtz:
 
         Raises:
             InputError: see `check`; also for data of another shape, without imaginary part or not
-                finite, and for a noise_sd that is not positive and finite.
+                finite, a noise_sd outside [1e-150, 1e150], and a misfit or gradient above 1e308.
         """
         noise_sd = reals.number("noise_sd", noise_sd, WIDTH)
         observed = limits.data(observed, (self.sources, self.receivers))
@@ -212,16 +212,9 @@ class Helmholtz:
         factor = self.factor(slowness)
         fields = self._fields(factor, grid.sources)
         residuals = fields[grid.receivers].T - observed
-        with np.errstate(over="ignore"):
-            misfit = float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2))
-        if not np.isfinite(misfit):
-            raise InputError(
-                f"data of up to {np.abs(observed).max():g} with noise_sd {noise_sd:g} have a "
-                "misfit above 1e308; use other units for both"
-            )
-        adjoint = factor.solve(grid.receivers, residuals.conj().T / noise_sd**2)
+        adjoint = factor.solve(grid.receivers, residuals.conj().T)
         padded = -(self.omega**2) * (grid.stretch * np.einsum("cs,cs->c", fields, adjoint)).real
-        return misfit, self._folded(padded)
+        return limits.misfit(residuals, self._folded(padded), noise_sd)
 
     def jacobian(self, slowness: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Data, and their derivatives along the columns of a basis of the squared slowness.

@@ -11,6 +11,7 @@ from rote.core.fields import FieldRange, whole
 
 log = logging.getLogger("rote")
 ACCURATE_CELLS = 10.0  # per shortest wavelength; with fewer, one warning per grid and frequency
+LARGEST = 1e150  # of recorded data: squares must not overflow
 SCALE = FieldRange("in [1e-9, 1e9]", lambda value: 1e-9 <= value <= 1e9)
 CELLS = whole(1, 100_000)  # along an axis
 
@@ -31,8 +32,8 @@ def check_cells(slowest: float, highest: float, spacing: float, fewest: float) -
     if cells < fewest:
         raise InputError(
             f"{cells:.1f} cells per shortest wavelength ({slowest:.3g} km/s, {highest:g} Hz, "
-            f"{spacing:g} km): at least {fewest:g} are needed; refine the grid or lower the "
-            "frequency"
+            f"{spacing:g} km): at least {fewest:g} are needed; refine the grid to at most "
+            f"{0.999 * slowest / (highest * fewest):.3g} km, or lower the frequency"
         )
     if cells < ACCURATE_CELLS:
         _warn_of_coarse_grid(highest, spacing)
@@ -97,7 +98,8 @@ def data(observed: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         (sources, receivers) complex.
 
     Raises:
-        InputError: for another shape, data without an imaginary part, and such that are not finite.
+        InputError: for another shape, data without an imaginary part, and such that are not finite
+            or exceed 1e150.
     """
     values = reals.read("data", observed)
     if values.shape != shape or not np.iscomplexobj(values):
@@ -105,7 +107,37 @@ def data(observed: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
             f"data must be complex of shape ({shape[0]}, {shape[1]}), "
             f"given {values.dtype} {values.shape}"
         )
-    if not np.isfinite(values).all():
-        first = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
-        raise InputError(f"data must be finite, {first} (source, receiver) is not")
+    within = (np.abs(values.real) <= LARGEST) & (np.abs(values.imag) <= LARGEST)
+    if not within.all():
+        first = tuple(np.argwhere(~within)[0].tolist())
+        raise InputError(
+            f"data must be finite and at most {LARGEST:g}, {first} (source, receiver) is not"
+        )
     return values
+
+
+def misfit(
+    residuals: np.ndarray, gradient: np.ndarray, noise_sd: float
+) -> tuple[float, np.ndarray]:
+    """Σ |r|² / (2 σ_d²) and its gradient.
+
+    Args:
+        residuals: r, complex, any shape.
+        gradient: that of Σ |r|² / 2, any shape.
+        noise_sd: σ_d > 0, in units of the residuals.
+
+    Returns:
+        The misfit, and its gradient of the given shape.
+
+    Raises:
+        InputError: if either is above 1e308.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float((np.abs(residuals) ** 2).sum() / (2 * noise_sd**2))
+        gradient = gradient / noise_sd**2
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        raise InputError(
+            f"residuals of up to {np.abs(residuals).max():g} with noise_sd {noise_sd:g} have a "
+            "misfit or gradient above 1e308; use other units for both"
+        )
+    return value, gradient

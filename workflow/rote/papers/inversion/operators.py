@@ -23,7 +23,7 @@ SURVEY = acoustic.Survey(
     sources=np.array([[12, 1], [36, 1]]),
     receivers=np.array([[x, 1] for x in range(2, 46, 4)]),
 )
-THICK = SURVEY._replace(layer=20)  # of the reference propagator, whose layers absorb less
+THICK = SURVEY._replace(layer=20)  # of the reference propagator
 Values = dict[str, float]  # by condition
 
 

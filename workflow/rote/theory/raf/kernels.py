@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from rote.core import fields, reals
 from rote.core.errors import InputError
 from rote.theory.attention.activation import moments
 
@@ -39,6 +40,9 @@ def _cubic(t: np.ndarray) -> np.ndarray:
     return 0.64 * t + 0.36 * t**3
 
 
+_ETA = fields.FieldRange("between 1e-6 and 100", lambda value: 1e-6 <= value <= 100)
+
+
 def rbf(eta: float) -> DotProductKernel:
     """exp(−η||x − x'||²/2d), for inputs of norm √d: η scales the median squared distance 2d.
 
@@ -48,8 +52,7 @@ def rbf(eta: float) -> DotProductKernel:
     Raises:
         InputError: for η outside its range.
     """
-    if not 1e-6 <= eta <= 100:
-        raise InputError(f"eta must be between 1e-6 and 100, given {eta}")
+    eta = reals.number("eta", eta, _ETA)
     rest = np.exp(-eta) * (np.expm1(eta) - eta) if eta > 0.1 else _small_rest(eta)
     return DotProductKernel(
         lambda t: np.exp(-eta * (1 - t)), np.sqrt(eta * np.exp(-eta)), np.sqrt(rest)
@@ -90,14 +93,18 @@ def named(name: str) -> DotProductKernel:
     Raises:
         InputError: for an unknown kernel, or η that is no number in its range.
     """
+    fields.check_types({"kernel": str}, {"kernel": name})
     if name in KERNELS:
         return KERNELS[name]
     family, colon, eta = name.partition(":")
     if family == "rbf" and colon:
         try:
-            return rbf(float(eta))
+            number = float(eta)
         except ValueError:
-            raise InputError(f"kernel rbf:ETA needs a number, given {name!r}") from None
+            number = np.nan
+        if not _ETA.holds(number):
+            raise InputError(f"kernel rbf:ETA needs a number {_ETA.words} as ETA, given {name!r}")
+        return rbf(number)
     raise InputError(f"kernel must be one of {', '.join(KERNELS)} or rbf:ETA, given {name!r}")
 
 
