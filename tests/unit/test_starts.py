@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import BIN, ROOT, run
 from rote.cli import in_turn
-from rote.core import job
+from rote.core import job, papers
 
 HEAVY = {
     "torch",
@@ -40,6 +40,20 @@ KINDS = {
     "notebooks": ("rote.report.notebook", {"pandas"}),
     "claims": ("rote.report.claims_cli, rote.ledger.ledger", {"pandas"}),
 }
+# of all papers: what judges their claims, and what draws their figures
+STATISTICS = [
+    f"rote.papers.{name}.{part}" for name in papers.names() for part in ("statistics", "nulls")
+]
+DRAWN = {
+    f"rote.papers.{name}.figures.{figure.module}"
+    for name in papers.names()
+    for figure in papers.load(name, "figures").FIGURES.values()
+}
+KINDS["statistics"] = (", ".join(STATISTICS), {"pandas", "numba", "scipy.optimize"})
+KINDS["all figures"] = (
+    ", ".join(sorted(DRAWN)),
+    {"pandas", "numba", "scipy.optimize", "matplotlib"},
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
