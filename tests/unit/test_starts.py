@@ -41,14 +41,11 @@ KINDS = {
     "claims": ("rote.report.claims_cli, rote.ledger.ledger", {"pandas"}),
 }
 # of all papers: what judges their claims, and what draws their figures
-STATISTICS = [
-    f"rote.papers.{name}.{part}" for name in papers.names() for part in ("statistics", "nulls")
-]
-DRAWN = {
-    f"rote.papers.{name}.figures.{figure.module}"
-    for name in papers.names()
-    for figure in papers.load(name, "figures").FIGURES.values()
-}
+STATISTICS, DRAWN = [], set()
+for paper in papers.names():
+    STATISTICS += [f"rote.papers.{paper}.statistics", f"rote.papers.{paper}.nulls"]
+    modules = {figure.module for figure in papers.load(paper, "figures").FIGURES.values()}
+    DRAWN |= {f"rote.papers.{paper}.figures.{module}" for module in modules}
 KINDS["statistics"] = (", ".join(STATISTICS), {"pandas", "numba", "scipy.optimize"})
 KINDS["all figures"] = (
     ", ".join(sorted(DRAWN)),
