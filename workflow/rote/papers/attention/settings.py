@@ -16,7 +16,7 @@ class AttentionTheory(Section):
     curve: int = key(37, "Points of a curve", ge=8)
     phase: int = key(48, "Points per side of the phase map", ge=6)
 
-    SCALES: ClassVar = {"smoke": {"curve": 8, "phase": 6}, "paper": {"curve": 145, "phase": 200}}
+    SCALES: ClassVar = {"smoke": {"curve": 13, "phase": 10}, "paper": {"curve": 145, "phase": 200}}
 
 
 class AttentionSimulation(Section):
