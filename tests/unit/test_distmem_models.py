@@ -17,7 +17,7 @@ from rote.papers.distmem import (
     scoring,
     settings,
 )
-from rote.papers.distmem.passages import KINDS, Passage, TracedExample, TracedGram
+from rote.papers.distmem.passages import Passage, TracedExample, TracedGram
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.spans import span_logprobs
 
@@ -249,4 +249,3 @@ def test_influence_of_a_text_on_itself_is_its_squared_gradient(small_lm):
     assert result["output_only"] == pytest.approx(2 * product(g, h) + 2 * product(h, h), rel=1e-5)
     cosine = product(g, h) / (product(g, g) * product(h, h)) ** 0.5
     assert result["matched_cosine"] == pytest.approx((1 + cosine) / 2, rel=1e-5)
-    assert list(KINDS) == influence.PRODUCTS

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import BIN, ROOT, run
 from rote.cli import in_turn
-from rote.core import job
+from rote.core import job, papers
 
 HEAVY = {
     "torch",
@@ -40,6 +40,17 @@ KINDS = {
     "notebooks": ("rote.report.notebook", {"pandas"}),
     "claims": ("rote.report.claims_cli, rote.ledger.ledger", {"pandas"}),
 }
+# of all papers: what judges their claims, and what draws their figures
+STATISTICS, DRAWN = [], set()
+for paper in papers.names():
+    STATISTICS += [f"rote.papers.{paper}.statistics", f"rote.papers.{paper}.nulls"]
+    modules = {figure.module for figure in papers.load(paper, "figures").FIGURES.values()}
+    DRAWN |= {f"rote.papers.{paper}.figures.{module}" for module in modules}
+KINDS["statistics"] = (", ".join(STATISTICS), {"pandas", "numba", "scipy.optimize"})
+KINDS["all figures"] = (
+    ", ".join(sorted(DRAWN)),
+    {"pandas", "numba", "scipy.optimize", "matplotlib"},
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

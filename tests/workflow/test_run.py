@@ -188,6 +188,15 @@ def test_longtail_network_runs_on_real_mnist(project, real_mnist):
     assert losses["mse"].between(0, 1000).all()
 
 
+def test_snakemake_looks_for_jobs_to_start_once_per_job(project):
+    """Its limit of starts per second makes it look every second, too, ever more often."""
+    targets = ["cramless/facts.parquet", "inversion/library.parquet", "longtail/images.parquet"]
+    paths = [f"results/smoke/{target}" for target in targets]
+    done = snakemake(project, "--cores", "1", "--verbose", "--", *paths)
+    looks = done.stderr.count("Ready jobs: ")
+    assert 1 < looks <= len(paths)
+
+
 def test_gpu_jobs_share_no_device(project):
     """Two fake devices, no --resources gpu: every training job still gets a device of its own."""
     names = "MIG-fake-a,MIG-fake-b"

@@ -177,7 +177,19 @@ def reporting_on(paper):
 def begin():
     """Before the first job: keep the config in the run's folder, say how long this will take."""
     rote_begin.record(CONFIG)
+    schedule_once_per_job()
     say_forecast()
+
+
+def schedule_once_per_job():
+    """Where jobs start on this machine, look for jobs to start only when one has ended.
+
+    Snakemake's limit of 100 starts a second looks again a second after every look, forever: one
+    more such chain begins with each job that ends, and each look reads the sizes of all inputs of
+    all jobs that are ready.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def say_forecast():

@@ -73,13 +73,23 @@ def draw(
 
 def _saved(canvas: Canvas, path: Path, suffixes: Iterable[str]) -> list[Path]:
     """The files of a figure, by its path without an ending."""
+    _lay_out(canvas)  # once: the second file has the same places
     written = []
     for suffix in suffixes:
         with atomic(path.with_name(path.name + suffix)) as temporary:
             canvas.savefig(temporary, format=suffix[1:], metadata=_METADATA[suffix])
-        canvas.set_layout_engine("none")  # laid out once: the second file has the same places
         written.append(path.with_name(path.name + suffix))
     return written
+
+
+def _lay_out(canvas: Canvas) -> None:
+    """Give all of a figure its place, which it keeps: else `savefig` draws it twice."""
+    if engine := canvas.get_layout_engine():
+        before = canvas.dpi
+        canvas.set_dpi(matplotlib.rcParams["savefig.dpi"])
+        engine.execute(canvas)
+        canvas.set_layout_engine("none")
+        canvas.set_dpi(before)
 
 
 def _warn_of_cut_legends(canvas: Canvas, name: str) -> None:

@@ -17,6 +17,11 @@ SLOTS = 3  # objects of a scene
 COMMON = 4  # shapes, and colours, that occur often: numbers 0-3
 RARE = 3  # shapes, and colours, that occur once: numbers 4-6
 SMALLEST = 8  # pixels of a cell's side
+# names of sets of scenes, in tables
+FRESH = "fresh"
+PAIRS = "rare-objects"
+JOINS = "rare-attributes"
+TRAIN, ROWS = "train", "one-off-scenes"
 
 COLOURS = np.array(
     [

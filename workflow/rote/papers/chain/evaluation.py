@@ -21,7 +21,15 @@ from rote.papers.chain.documents import (
 )
 from rote.papers.chain.generated import RULES
 from rote.papers.chain.memory import LineAnswers
-from rote.papers.chain.plan import ALL, LOOKUPS, PRUNED, NetworkMember, StackSpec
+from rote.papers.chain.plan import (
+    ALL,
+    COMPARED,
+    FACT,
+    LOOKUPS,
+    PRUNED,
+    NetworkMember,
+    StackSpec,
+)
 from rote.papers.chain.residuals import Residuals, facts_of, tuning_questions
 from rote.papers.chain.settings import Settings
 from rote.papers.chain.training import Trained
@@ -212,10 +220,6 @@ def count_correlations(
             rho = float(stats.spearmanr(rows["model"], rows["counts"]).statistic)
             spread = float(rows["counts"].std())
             yield {"kind": kind, "rho": rho, "spread": spread, "items": len(rows)}
-
-
-FACT = "fact"  # kind of a question about a fact
-COMPARED = "translation"  # the rule whose items have frequencies of a power law, as facts have
 
 
 def _matched(items: dict[str, pd.DataFrame], rng: np.random.Generator) -> dict[str, pd.DataFrame]:

@@ -5,8 +5,7 @@ import pandas as pd
 
 from rote.ledger import nulls
 from rote.ledger.nulls import Tables
-from rote.papers.chain.evaluation import COMPARED, FACT
-from rote.papers.chain.plan import VARIANTS
+from rote.papers.chain.plan import COMPARED, FACT, VARIANTS
 
 networks_exchanged = nulls.exchanged("networks", "variant", "loss", "none")
 early_exchanged = nulls.exchanged("networks", "variant", "early", "none")

@@ -13,6 +13,8 @@ USER_WORLD = "own"  # name of the world that is a text of the user's, in files a
 USER_MODEL_WIDTH = 0  # stands for the width of a model of the user's
 # tables of the last step
 EVALUATION_TABLES = ("networks", "accuracy", "lookups", "deciles", "rules", "spearman")
+FACT = "fact"  # kind of a question about a fact
+COMPARED = "translation"  # the rule whose items have frequencies of a power law, as facts have
 
 # ---- worlds
 

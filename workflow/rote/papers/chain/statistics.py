@@ -3,8 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from rote.papers.chain.evaluation import COMPARED, FACT
-from rote.papers.chain.plan import BY_LOSS, EARLY, FLAT, KNN, RANDOM, UNPRUNED, MemoryCell
+from rote.papers.chain.plan import (
+    BY_LOSS,
+    COMPARED,
+    EARLY,
+    FACT,
+    FLAT,
+    KNN,
+    RANDOM,
+    UNPRUNED,
+    MemoryCell,
+)
 from rote.papers.chain.results import (
     Tables,
     base_loads,

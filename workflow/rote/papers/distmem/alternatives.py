@@ -7,10 +7,10 @@ with s_y are to s_x: BM25 by words, the others by the density of embeddings arou
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 
 from rote import ngrams
 from rote.core import tables
@@ -21,6 +21,9 @@ from rote.papers.distmem.mining import Embedding
 from rote.papers.distmem.settings import DistmemAnalysis
 from rote.papers.distmem.spans import span_logprobs
 from rote.papers.distmem.tasks import PRINCIPAL
+
+if TYPE_CHECKING:  # figures and statistics name these models, and start without torch
+    from torch import Tensor
 
 DOCUMENTS = 50  # with an output n-gram that are embedded, drawn at random
 DIMENSIONS = 48  # of the trained encoder
@@ -133,6 +136,8 @@ def train_encoder(corpus: ngrams.Corpus, rng: np.random.Generator) -> Embedding:
         corpus: in words, that it is trained on.
         rng: of the initial vectors, the documents and the views.
     """
+    import torch
+
     initial = rng.normal(size=(corpus.types, DIMENSIONS)) / DIMENSIONS**0.5
     table = torch.tensor(initial, dtype=torch.float32, requires_grad=True)
     optimizer = torch.optim.Adam([table], lr=RATE)
@@ -167,8 +172,10 @@ def _views(corpus: ngrams.Corpus, rng: np.random.Generator) -> tuple[list, list]
     return views
 
 
-def _encoded(table: torch.Tensor, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+def _encoded(table: "Tensor", texts: Sequence[Sequence[int]]) -> "Tensor":
     """Unit vectors of texts as token ids, (texts, d); zero for one without words."""
+    import torch
+
     sizes = [len(text) for text in texts]
     flat = torch.tensor(np.concatenate([np.asarray(text, np.int64) for text in texts]))
     offsets = torch.tensor(np.cumsum([0, *sizes[:-1]]))

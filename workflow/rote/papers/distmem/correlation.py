@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rote.core.errors import InputError
 
@@ -201,6 +200,8 @@ def correlation(
         return undefined("constant_counts")
     if np.ptp(y) == 0:
         return undefined("constant_logprobs")
+    from scipy import stats  # here: figures and statistics, which import this module, start without
+
     rank_x, rank_y = stats.rankdata(x), stats.rankdata(y)
     rho = float(stats.pearsonr(rank_x, rank_y).statistic)
     tau = stats.kendalltau(x, y).statistic if measure.kendall else math.nan
@@ -256,6 +257,8 @@ def partial(x: np.ndarray, y: np.ndarray, controls: np.ndarray) -> float:
     """
     if len(x) < MIN_POINTS:
         return math.nan
+    from scipy import stats
+
     ranks = stats.rankdata(np.column_stack([x, y, controls]), axis=0)
     design = np.column_stack([np.ones(len(x)), ranks[:, 2:]])
     fitted = design @ np.linalg.lstsq(design, ranks[:, :2], rcond=None)[0]

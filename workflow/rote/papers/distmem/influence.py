@@ -16,12 +16,16 @@ from rote.core.seeds import generator
 from rote.papers.distmem import schema, scoring
 from rote.papers.distmem.families import NEOX, rungs
 from rote.papers.distmem.ladder import snapshot_path
-from rote.papers.distmem.passages import KINDS, Passage, TracedExample, choose, read
+from rote.papers.distmem.passages import (
+    COSINES,
+    PRODUCTS,
+    Passage,
+    TracedExample,
+    choose,
+    read,
+)
 from rote.papers.distmem.scoring import LanguageModel
 from rote.papers.distmem.settings import Settings
-
-PRODUCTS = list(KINDS)  # columns, by kind of documents
-COSINES = ["pair_cosine", "output_only_cosine", "matched_cosine"]
 
 
 def trace(

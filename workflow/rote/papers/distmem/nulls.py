@@ -12,7 +12,7 @@ from rote.ledger.nulls import (
 )
 from rote.papers.distmem import estimators, variants
 from rote.papers.distmem.families import FAMILIES, LLAMA
-from rote.papers.distmem.influence import COSINES, PRODUCTS
+from rote.papers.distmem.passages import COSINES, PRODUCTS
 from rote.papers.distmem.statistics import memorization
 from rote.papers.distmem.statistics.reading import ladder, largest, smallest
 from rote.papers.distmem.tasks import FACTS, HEAD, KNOWN_STEPS, MIDDLE, REASONING, TAIL, TASKS

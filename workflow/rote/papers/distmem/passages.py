@@ -17,6 +17,9 @@ from rote.papers.distmem.tasks import PRINCIPAL, TASKS, TEST, prompt
 # of documents: with both n-grams; with s_y but not s_x; of those, the ones most like documents with
 # the pair in the words of the prompt. By what is in a document, see `_documents`
 KINDS = ("pair", "output_only", "matched")
+# columns of the table ExampleInfluence, by kind of documents
+PRODUCTS = list(KINDS)
+COSINES = ["pair_cosine", "output_only_cosine", "matched_cosine"]
 MAX_MATCHED = 100  # documents that the last kind is chosen among
 
 

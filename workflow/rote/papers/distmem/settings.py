@@ -160,7 +160,7 @@ class DistmemAnalysis(Section):
     resamples: int = key(499, "Bootstrap resamples over examples", ge=99)
 
     SCALES: ClassVar = {
-        "smoke": {"resamples": 99, "alternative_pairs": 30},
+        "smoke": {"resamples": 99, "shuffles": 2, "alternative_pairs": 30},
         "full": {"resamples": 999, "shuffles": 5, "alternative_pairs": 200},
         "paper": {"infinity_shards": 16, "shuffles": 19, "alternative_pairs": 500},
     }

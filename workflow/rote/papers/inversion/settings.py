@@ -115,7 +115,7 @@ class InversionDiffusion(Section):
     samples: int = key(2000, "Samples", ge=50)
     examples: int = key(50, "Training examples of the memorized prior", ge=5)
 
-    SCALES: ClassVar = {"smoke": {"steps": 25, "samples": 50, "examples": 5}}
+    SCALES: ClassVar = {"smoke": {"steps": 10, "samples": 50, "examples": 5}}
 
 
 class InversionNetwork(Section):

@@ -15,11 +15,11 @@ from rote.ledger.nulls import (
     off,
     replaced,
 )
-from rote.papers.longtail import interpolators, kernel, scenes
+from rote.papers.longtail import interpolators, kernel
 from rote.papers.longtail.architectures import ARCHITECTURES, LEAKY, MIXING, REFERENCE, WIDE
 from rote.papers.longtail.dataset import GLYPHS, GLYPHS_HEAD, SWEEP, WITHOUT_GLYPHS, WRONG
 from rote.papers.longtail.statistics.network import chosen_decay
-from rote.synth import triples
+from rote.synth import scenes, triples
 
 # ---- linear track
 

@@ -19,10 +19,6 @@ from rote.models import slots
 from rote.papers.longtail import schema, settings
 from rote.synth import scenes
 
-FRESH = "fresh"
-PAIRS = "rare-objects"
-JOINS = "rare-attributes"
-TRAIN, ROWS = "train", "one-off-scenes"
 EVALUATION_ROWS = 250  # scenes that pass through a stack at once
 
 
@@ -65,11 +61,11 @@ def scene_sets(
         training = scenes.training(options.n, options.zipf, rare, rng)
         rows = training.at(slice(-len(rare.objects.shape), None))
         replicate_sets = {
-            TRAIN: training,
-            ROWS: rows,
-            FRESH: scenes.common(options.test_rows, options.zipf, rng),
-            PAIRS: scenes.pairs(options.test_rows, rare, rng),
-            JOINS: scenes.joins(options.test_rows, rare, rng),
+            scenes.TRAIN: training,
+            scenes.ROWS: rows,
+            scenes.FRESH: scenes.common(options.test_rows, options.zipf, rng),
+            scenes.PAIRS: scenes.pairs(options.test_rows, rare, rng),
+            scenes.JOINS: scenes.joins(options.test_rows, rare, rng),
         }
         for name, objects in replicate_sets.items():
             drawn.setdefault(name, []).append(objects)
@@ -90,7 +86,7 @@ def _losses(
     options: settings.LongtailScenes, architecture: str, sets: dict[str, SceneSet], seed: int
 ) -> Iterator[dict[str, Any]]:
     """One network per replicate, trained as one stack and measured on every set."""
-    training = sets[TRAIN]
+    training = sets[scenes.TRAIN]
     replicates = range(options.replicates)
     device = training.pixels.device
     rngs = [generator(seed, "longtail", "scene-init", architecture, r) for r in replicates]

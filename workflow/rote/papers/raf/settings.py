@@ -20,7 +20,7 @@ class RafTheory(Section):
     phase: int = key(80, "Points per side of a phase diagram", ge=8)
 
     SCALES: ClassVar = {
-        "smoke": {"curve": 21, "penalties": 25, "phase": 12},
+        "smoke": {"curve": 9, "penalties": 25, "phase": 8},
         "paper": {"curve": 321, "penalties": 521, "phase": 300},
     }
 
@@ -36,7 +36,7 @@ class RafSimulation(Section):
     )
 
     SCALES: ClassVar = {
-        "smoke": {"size": 0.3, "replicates": 4, "marker_replicates": 2, "extensions": True},
+        "smoke": {"size": 0.3, "replicates": 2, "marker_replicates": 2, "extensions": True},
         "full": {"replicates": 200, "marker_replicates": 20, "extensions": True},
         "paper": {"size": 3.0, "replicates": 400, "marker_replicates": 50, "extensions": True},
     }

@@ -33,7 +33,7 @@ from rote.papers.distmem.figures.common import (
     title,
     zero_line,
 )
-from rote.papers.distmem.influence import COSINES, PRODUCTS
+from rote.papers.distmem.passages import COSINES, PRODUCTS
 from rote.papers.distmem.sources import generated
 from rote.papers.distmem.statistics import ablated, ablation_changes, ladder, recorrelated
 from rote.papers.distmem.tasks import PRINCIPAL, TASKS

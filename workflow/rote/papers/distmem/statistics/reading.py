@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from rote.papers.distmem import variants
 from rote.papers.distmem.families import NEOX, NetworkFamily
@@ -123,11 +122,18 @@ def where_answered(tables: Tables, values: pd.Series, task: GeneratedTask, model
     return values.where(answered.reindex(values.index) >= ANSWERED)
 
 
+def spearman(x: Any, y: Any) -> float:
+    """Spearman's rank correlation of two sequences."""
+    from scipy.stats import spearmanr  # here: figures, which import this module, start without
+
+    return spearmanr(x, y).statistic
+
+
 def spearman_by_source(rows: pd.DataFrame, first: str, second: str) -> np.ndarray:
     """Spearman of two columns by corpus, (corpora,); NaN where one of them is constant."""
     values = []
     for _, group in rows.groupby("source"):
         group = group[[first, second]].dropna()
         varies = group[first].nunique() > 1 and group[second].nunique() > 1
-        values.append(spearmanr(group[first], group[second]).statistic if varies else np.nan)
+        values.append(spearman(group[first], group[second]) if varies else np.nan)
     return np.array(values)

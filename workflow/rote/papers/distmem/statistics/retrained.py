@@ -7,10 +7,9 @@ is taken relative to theirs.
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from rote.papers.distmem.sources import generated
-from rote.papers.distmem.statistics.reading import Tables, spearman_by_source
+from rote.papers.distmem.statistics.reading import Tables, spearman, spearman_by_source
 from rote.papers.distmem.tasks import FACTS
 from rote.papers.distmem.treatments import (
     ALL,
@@ -131,7 +130,7 @@ def recorrelated(tables: Tables) -> pd.DataFrame:
 
 def _spearman(first: pd.Series, second: pd.Series) -> float:
     varies = first.nunique() > 1 and second.nunique() > 1
-    return spearmanr(first, second).statistic if varies and len(first) >= MIN_FACTS else np.nan
+    return spearman(first, second) if varies and len(first) >= MIN_FACTS else np.nan
 
 
 def correlation_falls(tables: Tables) -> dict[str, pd.Series]:

@@ -8,7 +8,7 @@ are matched in the prompt's words, and subtracts the network's value before trai
 import numpy as np
 import pandas as pd
 
-from rote.papers.distmem.influence import COSINES, PRODUCTS
+from rote.papers.distmem.passages import COSINES, PRODUCTS
 from rote.papers.distmem.statistics.reading import Tables, where_answered
 from rote.papers.distmem.tasks import FACTS, PRINCIPAL, TRANSLATION
 

@@ -2,7 +2,6 @@
 
 from matplotlib.figure import Figure as Canvas
 
-from rote.papers.longtail import scenes
 from rote.papers.longtail.architectures import LEAKY, MIXING, REFERENCE, UNSHARED, WIDE
 from rote.papers.longtail.dataset import GLYPHS_HEAD, HALVES, WITHOUT_GLYPHS, WRONG
 from rote.papers.longtail.figures.style import (
@@ -27,7 +26,7 @@ from rote.plotting import (
     spread,
     theory,
 )
-from rote.synth import triples
+from rote.synth import scenes, triples
 
 
 def degrees(tables: Tables) -> Canvas:

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from rote.papers.longtail import scenes
 from rote.papers.longtail.architectures import LEAKY, MIXING, REFERENCE, UNSHARED, WIDE
 from rote.papers.longtail.dataset import GLYPHS_HEAD, HALVES, WITHOUT_GLYPHS, WRONG
 from rote.papers.longtail.statistics.network import losses_of
 from rote.papers.longtail.statistics.samples import Tables, arms, steps
-from rote.synth import triples
+from rote.synth import scenes, triples
 from rote.synth.triples import EvaluationSet
 
 
