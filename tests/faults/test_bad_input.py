@@ -114,15 +114,18 @@ COMMANDS = [
     (["longtial"], "No such command or paper 'longtial'. Did you mean 'longtail'"),
     (["longtail", "solve"], "No such command 'solve'"),
     (["longtail", "solve-scaling"], "Missing option '--out'"),
-    (["longtail", "solve-scaling", "--out", "x", "--settings", "{"], "--settings is not JSON"),
-    (["longtail", "solve-scaling", "--out", "x", "--settings", "[]"], "--settings"),
-    (["longtail", "solve-scaling", "--out", "x", "--settings", '{"rows": [1]}'], "rows"),
     (
-        ["longtail", "solve-scaling", "--out", "x", "--seed", "-3"],
+        ["longtail", "solve-scaling", "--out", "x.parquet", "--settings", "{"],
+        "--settings is not JSON",
+    ),
+    (["longtail", "solve-scaling", "--out", "x.parquet", "--settings", "[]"], "--settings"),
+    (["longtail", "solve-scaling", "--out", "x.parquet", "--settings", '{"rows": [1]}'], "rows"),
+    (
+        ["longtail", "solve-scaling", "--out", "x.parquet", "--seed", "-3"],
         "'--seed': Input should be greater than or equal to 0",
     ),
     (
-        ["longtail", "solve-scaling", "--out", "x", "--threads", "0"],
+        ["longtail", "solve-scaling", "--out", "x.parquet", "--threads", "0"],
         "'--threads': Input should be greater than or equal to 1",
     ),
     (["draw", "--paper", "nope", "--results", ".", "--out", "x"], "unknown paper 'nope'"),
@@ -131,7 +134,7 @@ COMMANDS = [
         "needs ./curves.parquet.*; make it: snakemake",
     ),
     (["verify", "none"], "none is neither a folder nor a run"),
-    (["verify", "."], "MANIFEST.json does not exist"),
+    (["verify", "."], "is not the folder of a run; runs in this folder: none"),
     (["compare", "none", "nothing"], "none is neither a folder nor a run"),
     (["ledger", "none.parquet"], "none.parquet is neither a folder nor a run"),
     (

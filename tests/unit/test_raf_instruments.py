@@ -163,7 +163,7 @@ def test_tables_are_written_by_the_ending_of_their_name(tmp_path):
     assert (tmp_path / "grid.png").stat().st_size > 10_000
     with pytest.raises(InputError, match="one or two axes"):
         maps.save(tmp_path / "grid.png", frame, [], instruments.ERRORS, "learner")
-    with pytest.raises(InputError, match=r"must end in \.png"):
+    with pytest.raises(InputError, match=r"a figure is written as \.png"):
         maps.save(tmp_path / "grid.txt", frame, ["alpha"], instruments.ERRORS, "learner")
 
 

@@ -92,6 +92,8 @@ def of_paper(run: str | Path, paper: str) -> Path:
     Raises:
         InputError: if there is no such folder.
     """
+    if Path(run).is_dir() and not any(map(holds_run, (Path(run), RESULTS / run))):
+        return Path(run)
     path = folder(run)
     return path / paper if (path / paper).is_dir() or (path / CONFIG).is_file() else path
 
