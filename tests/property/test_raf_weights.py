@@ -139,9 +139,9 @@ def test_points_that_no_start_reaches_are_reached_along_weights(
     assert s.converged
     assert s.iterations <= 50
     # the same root as that of points nearby
-    near = raf.solve("hinge", alpha * np.array([0.999, 1.001]), eps, lam, learner)
-    assert near.converged.all()
-    assert near.e_mem.min() < s.e_mem < near.e_mem.max()
+    beside = raf.solve("hinge", alpha * np.array([0.999, 1.001]), eps, lam, learner)
+    assert beside.converged.all()
+    assert beside.e_mem.min() < s.e_mem < beside.e_mem.max()
 
 
 def test_an_interpolator_does_not_depend_on_weights():
