@@ -96,14 +96,15 @@ def test_solve_with_weights_agrees_with_mpmath(loss, size):
 
 @pytest.mark.parametrize("features", [False, True], ids=["kernel", "random features"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_solve_has_a_number_at_nearly_all_weights(loss, features):
-    alpha, eps, lam, gamma, kappa = random_points(6, 3000, -6, features)
-    weight = 10 ** np.random.default_rng(6).integers(-6, 4, 3000).astype(float)
+@pytest.mark.parametrize("low", [-6, -16])
+def test_solve_has_a_number_at_all_weights(loss, features, low):
+    size = 3000 if low == -6 or loss != "logistic" else 500
+    alpha, eps, lam, gamma, kappa = random_points(6, size, low, features)
+    weight = 10 ** np.random.default_rng(6).integers(-6, 4, size).astype(float)
     learner = replace(raf.Learner.at_angle(gamma, kappa), weight=weight)
     s = raf.solve(loss, alpha, eps, lam, learner)
-    assert s.converged.mean() >= 0.995
-    assert s.converged[weight < 100].mean() >= 0.9995
-    np.testing.assert_array_equal(np.isfinite(s.e_gen), s.converged)
+    assert s.converged.all()
+    assert s.iterations.max() <= 50
 
 
 def test_solve_of_the_hard_margin_converges_wherever_data_are_separable():

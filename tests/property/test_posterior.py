@@ -145,17 +145,16 @@ def test_denoise_in_chunks_is_denoise_at_once(seed, d, n, points, sigma, chunk):
 def exact_denoised(x, train, sigma, log_weights):
     """One point's denoised in 80 digits."""
     with mp.workdps(80):
+        point, rows = mp.matrix(x.tolist()), [mp.matrix(row) for row in train.tolist()]
         logs = [
-            mp.mpf(weight)
-            - sum((mp.mpf(a) - mp.mpf(b)) ** 2 for a, b in zip(x, row, strict=True))
-            / (2 * mp.mpf(sigma) ** 2)
-            for row, weight in zip(train.tolist(), log_weights.tolist(), strict=True)
+            mp.mpf(weight) - mp.norm(point - row) ** 2 / (2 * mp.mpf(sigma) ** 2)
+            for row, weight in zip(rows, log_weights.tolist(), strict=True)
         ]
         weights = [mp.exp(value - max(logs)) for value in logs]
-        sums = [
-            sum(w * mp.mpf(v) for w, v in zip(weights, c, strict=True)) for c in train.T.tolist()
-        ]
-        return np.array([float(value / sum(weights)) for value in sums])
+        mean = mp.zeros(len(x), 1)
+        for row, weight in zip(rows, weights, strict=True):
+            mean += row * weight / mp.fsum(weights)
+        return np.array(mean.tolist(), float)[:, 0]
 
 
 @given(

@@ -122,6 +122,28 @@ def test_weights_broadcast_with_the_points():
         assert s.e_gen[i, 1] == alone.e_gen
 
 
+@pytest.mark.parametrize(
+    ("alpha", "eps", "lam", "gamma", "kappa", "weight"),
+    [
+        (13.134453, 0.442991, 1.0682e-4, 0.0, None, 100.0),
+        (31.796545, 0.125173, 0.228664, 0.0, None, 1000.0),
+        (2635.787, 0.644008, 0.156271, 13.497735, 10.272491, 1000.0),
+        (876857.66, 0.854497, 3.16785e-9, 9.813021, 30162.194, 1e-5),
+    ],
+)
+def test_points_that_no_start_reaches_are_reached_along_weights(
+    alpha, eps, lam, gamma, kappa, weight
+):
+    learner = replace(raf.Learner.at_angle(gamma, kappa), weight=weight)
+    s = raf.solve("hinge", alpha, eps, lam, learner)
+    assert s.converged
+    assert s.iterations <= 50
+    # the same root as that of points nearby
+    beside = raf.solve("hinge", alpha * np.array([0.999, 1.001]), eps, lam, learner)
+    assert beside.converged.all()
+    assert beside.e_mem.min() < s.e_mem < beside.e_mem.max()
+
+
 def test_an_interpolator_does_not_depend_on_weights():
     for loss in ("square", "hinge"):
         a, b = (raf.solve(loss, 4.0, 0.1, 0.0, raf.Learner(0.8, 0.6, weight=w)) for w in (1, 9))

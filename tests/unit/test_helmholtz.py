@@ -50,9 +50,9 @@ def test_fields_near_a_source_are_exact_to_the_stated_accuracy(cells, bar, layer
     field = operator.field(np.full((n, n), 0.25), (30, 30))
     x = (np.arange(n) - 30) * spacing
     distance = np.hypot(x[:, None], x)
-    near = (distance > 6 * spacing) & (distance < 24 * spacing)
-    exact = -0.25j * hankel1(0, operator.omega * distance[near] / 2)
-    assert np.linalg.norm(field[near] - exact) < bar * np.linalg.norm(exact)
+    ring = (distance > 6 * spacing) & (distance < 24 * spacing)
+    exact = -0.25j * hankel1(0, operator.omega * distance[ring] / 2)
+    assert np.linalg.norm(field[ring] - exact) < bar * np.linalg.norm(exact)
 
 
 def test_data_error_falls_with_the_square_of_the_spacing():

@@ -20,6 +20,7 @@ from rote.theory.squares import exact_squares
 
 CHUNK = 2**24  # numbers in memory at a time, by default
 CONDITION = 1e9  # largest σ‖J‖/γ of a linearized posterior, for weights right to 1e-6
+_EASY = 1e2  # up to which that square costs no digit of those that are stated
 _MILD = 1e3  # up to which the square of a condition number costs six digits and no more
 _PLAIN = 2000.0  # |x − x_n|²/2σ² above which rivals need more digits than float64 has
 _RIVAL = 45.0  # in logarithms: weights below e^-45 change nothing
@@ -263,7 +264,8 @@ def _solved(A: np.ndarray, s: np.ndarray, condition: float) -> tuple[np.ndarray,
         root = np.linalg.cholesky(np.eye(d) + A.T @ A).T
         shift = np.zeros(d)
         with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(2):  # the second time for the digits that the square of A loses
+            # the second time for the digits that the square of A loses
+            for _ in range(1 if condition < _EASY else 2):
                 slope = A.T @ (s - A @ shift) - shift
                 along = solve_triangular(root, slope, trans="T", check_finite=False)
                 shift = shift + solve_triangular(root, along, check_finite=False)

@@ -14,7 +14,7 @@ DOMAINS = [
         "both errors to 1e-8, relative; else marked as not converged (3 of 126,000 random "
         "points with alpha 1e-4 to 1e6, lam 1e-16 to 1e6, kappa 1e-2 to 1e8: hinge loss, linear, "
         "eps < 1e-10, lam < 1e-11 and alpha > 1e5, where rounding decides; with weights of facts "
-        "from 1e-6 to 1e3 4 of 6,000, hinge loss, lam < 1e-10)",
+        "from 1e-6 to 1e3 none of 26,000)",
         "textbook equations and integrals in mpmath at random points, alpha 1e-4 to 1e6, lam 1e-12 "
         "to 1e6, kappa 1e-2 to 1e8 (and at a few beyond); every "
         "point by a finer quadrature and against the Bayes-optimal error",

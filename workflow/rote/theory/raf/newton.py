@@ -8,6 +8,7 @@ both. What has converged is evaluated once more by a finer quadrature, and the c
 asks for is the residual.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -264,7 +265,9 @@ def iterate(loss: RafLoss, points: Points, tolerance: float, max_iter: int) -> F
     fixed = _from(loss, points, tolerance, tried)
     lost = np.flatnonzero(~np.isfinite(fixed.residual) & (fixed.iterations < max_iter) & small)
     if len(lost):
-        again = _along(loss, points.select(lost), tolerance, max_iter - fixed.iterations[lost])
+        again = _along_ridges(
+            loss, points.select(lost), tolerance, max_iter - fixed.iterations[lost]
+        )
         fixed.x[:, lost] = again.x
         fixed.iterations[lost] += again.iterations
         fixed.residual[lost] = again.residual
@@ -292,20 +295,36 @@ def _averaged(
     return fixed
 
 
-def _along(loss: RafLoss, points: Points, tolerance: float, limit: np.ndarray) -> Fixed:
-    """Fixed points along falling ridges, each start on the line through the two points before."""
+def _along_ridges(loss: RafLoss, points: Points, tolerance: float, limit: np.ndarray) -> Fixed:
+    """Fixed points along falling ridges."""
     top = _TOP * (1 + points.tail)
     rungs = int(np.ceil(np.log10(top / points.lam).max() / _RUNG))
-    everything, spent = np.arange(len(top)), np.zeros(len(top), int)
+    ridges = (top * (points.lam / top) ** (rung / rungs) for rung in range(rungs))
+    way = [(loss, points._replace(lam=ridge)) for ridge in ridges]
+    return along([*way, (loss, points)], tolerance, limit)
+
+
+def along(way: Sequence[tuple[RafLoss, Points]], tolerance: float, limit: np.ndarray) -> Fixed:
+    """Fixed points along a way, each start on the line through the two points before.
+
+    Args:
+        way: losses and grids of one size, from the easiest to those that are to be solved.
+        tolerance: relative change of the order parameters at which a point of the last has
+            converged.
+        limit: sweeps on the whole way, (points,).
+
+    Returns:
+        The fixed points of the last; their sweeps are those of the whole way.
+    """
+    everything, spent = np.arange(len(limit)), np.zeros(len(limit), int)
     roots: list[np.ndarray] = []
-    for rung in range(rungs):
-        ridge = top * (points.lam / top) ** (rung / rungs)
-        run = _Run(loss, points._replace(lam=ridge), _ahead(roots))
+    for loss, points in way[:-1]:
+        run = _Run(loss, points, _ahead(roots))
         with np.errstate(all="ignore"):
             _sweep(run, loss, loss.orders[0], everything, (_CLOSE, limit - spent))
         spent += run.iterations
         roots.append(run.x)
-    last = _from(loss, points, tolerance, limit - spent, _ahead(roots))
+    last = _from(*way[-1], tolerance, limit - spent, _ahead(roots))
     return last._replace(iterations=spent + last.iterations)
 
 

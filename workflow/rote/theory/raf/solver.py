@@ -23,6 +23,7 @@ RANGES = {
     "kappa": (1e-4, 1e10),
     "weight": (1e-6, 1e3),
 }
+_RUNG = 1.0  # decades of the weight between two points of the way to it, or less
 _LINEAR = 1e-8  # μ⋆/μ1 below which the interpolator is that of the linear learner
 _MARGIN = 1e-8  # of the check against Bayes, relative in h: rounding
 
@@ -51,7 +52,8 @@ class Solver:
         tolerance: relative change of the order parameters at which a point has converged, > 0.
             Where rounding ends the iteration before, both errors have to be right to 3e-9.
         max_iter: sweeps after which it has not, a whole number ≥ 1; those at the larger ridges
-            along which a few points of small λ are reached are among them.
+            along which a few points of small λ are reached are among them. A point with weighted
+            facts that is not reached starts anew, along weights from 1 on, with as many.
         closed_form: use the closed form of the square loss where there is one.
 
     Raises:
@@ -137,11 +139,15 @@ def _solve(
     eigenvalues: np.ndarray | None,
 ) -> Solution:
     """The points of one weight of facts: in closed form, or by iteration."""
-    loss = loss if weight == 1 else weighted(loss, weight)
-    direct = loss.closed_form if eigenvalues is None else None
+    weighed = _weighted(loss, weight)
+    direct = weighed.closed_form if eigenvalues is None else None
     if solver.closed_form and direct is not None and np.isinf(points.kappa).all():
-        return _evaluate(loss, direct, points)
-    return _iterate(loss, points, solver, eigenvalues)
+        return _evaluate(weighed, direct, points)
+    return _iterate(loss, weight, points, solver, eigenvalues)
+
+
+def _weighted(loss: RafLoss, weight: float) -> RafLoss:
+    return loss if weight == 1 else weighted(loss, weight)
 
 
 class _Arguments(NamedTuple):
@@ -208,8 +214,13 @@ def _evaluate(
 
 
 def _iterate(
-    loss: RafLoss, points: _Arguments, solver: Solver, eigenvalues: np.ndarray | None
+    base: RafLoss,
+    weight: float,
+    points: _Arguments,
+    solver: Solver,
+    eigenvalues: np.ndarray | None,
 ) -> Solution:
+    loss = _weighted(base, weight)
     scaled = newton.Points(
         points.alpha,
         points.eps,
@@ -219,6 +230,14 @@ def _iterate(
         eigenvalues,
     )
     fixed = newton.iterate(loss, scaled, solver.tolerance, solver.max_iter)
+    lost = np.flatnonzero(~np.isfinite(fixed.residual))
+    if len(lost) and weight != 1:  # reached from facts that weigh as the rule does
+        rungs = int(np.ceil(np.abs(np.log10(weight)) / _RUNG))
+        losses = [_weighted(base, weight ** (rung / rungs)) for rung in range(rungs)] + [loss]
+        way = [(one, scaled.select(lost)) for one in losses]
+        again = newton.along(way, solver.tolerance, np.full(len(lost), solver.max_iter))
+        fixed.x[:, lost], fixed.residual[lost] = again.x, again.residual
+        fixed.iterations[lost] = again.iterations
     with np.errstate(all="ignore"):
         state = scaled.state(fixed.x)
         V = np.where(scaled.lam > 0, state.v / scaled.lam, np.inf)
