@@ -9,6 +9,8 @@ from rote.papers.distmem.sources import SourceCorpus, sources
 VOCABULARY = 600  # words of a generated corpus
 TOKENS_PER_EXAMPLE = 400  # a prompt and its answer read, and as much generated
 OUTPUT_GRAMS = 7  # of a test example, on average over tasks
+ENGINES_WORDS = 1.3e6  # that are counted in the time of comparing all ways to count
+ENCODER_EXAMPLES = 1400  # of a network that are measured in the time of training the encoders
 QUESTION_WORDS = 1e7  # of a study, that its n-grams are embedded from
 
 
@@ -50,6 +52,16 @@ def _words(s: Settings, where: Wildcards) -> float:
     return s.world.tokens * s.world.replicates
 
 
+def _counting(s: Settings, where: Wildcards) -> float:
+    return ENGINES_WORDS + _words(s, where)
+
+
+def _evaluation(s: Settings, where: Wildcards) -> float:
+    """Examples of all networks, and encoders beside them, of every generated corpus."""
+    networks = len(s.ladder.neox.sizes) + len(s.ladder.llama.sizes)
+    return s.world.replicates * (ENCODER_EXAMPLES + networks * s.world.test_examples)
+
+
 def _influence(s: Settings, where: Wildcards) -> float:
     gradients = s.influence.items * s.influence.documents * len(s.influence.networks)
     return OUTPUT_GRAMS * s.world.replicates * gradients
@@ -59,8 +71,8 @@ def _influence(s: Settings, where: Wildcards) -> float:
 RATES = {"synthesize_tokens": 1e-6, "count_pairs": 1e-7, "count_infinity": 1 / 3e6}
 WORK = {
     "synthesize_worlds": _words,
-    "count_worlds": _words,
-    "evaluate_sources": _words,
+    "count_worlds": _counting,
+    "evaluate_sources": _evaluation,
     "synthesize_tokens": lambda s, w: _source(s, w).words,
     "train_ladder": lambda s, w: _training(s, network(s.ladder, w["network"])),
     "train_ablation": _ablation,
