@@ -185,8 +185,11 @@ def _stability(frame: pd.DataFrame, root: Path) -> str:
         return "Runs with other seeds are not kept here."
     names = [QUOTED, *(path.stem for path in others)]
     moves = evidence.stability([frame, *(read(path) for path in others)], names)
-    lines = [evidence.stability_sentence(moves), "", "| claim | kind | verdicts |", "|---|---|---|"]
-    for row in moves[moves["move"] != evidence.MOVES[0]].itertuples():
+    lines = [evidence.stability_sentence(moves)]
+    moved = moves[moves["move"] != evidence.MOVES[0]]
+    if len(moved):
+        lines += ["", "| claim | kind | verdicts |", "|---|---|---|"]
+    for row in moved.itertuples():
         lines.append(f"| {row.claim} | {row.kind} | {row.verdicts} |")
     return "\n".join(lines)
 
