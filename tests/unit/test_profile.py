@@ -67,6 +67,16 @@ def test_read_joins_outputs_of_one_job(tmp_path):
     ]
     assert run_profile.span_s == pytest.approx(4.0)
     assert run_profile.lanes == 1
+    # on a busy machine the times of one job's outputs lie further apart: its log tells
+    files = [
+        entry("x", "01.000", "07.000") | {"log": "a.log"},
+        entry("y", "02.500", "07.100") | {"log": "a.log"},
+        entry("z", "02.500", "07.100") | {"log": "b.log"},
+    ]
+    (tmp_path / manifest.NAME).write_text(
+        json.dumps({"format": manifest.FORMAT, "run": "r", "files": files})
+    )
+    assert [len(outputs) for outputs in profile.read(tmp_path).jobs["outputs"]] == [2, 1]
 
 
 def test_profile_of_the_smoke_run(smoke, tmp_path):

@@ -298,6 +298,7 @@ _OPTIONS = {"settings": json.loads, "code": str, "seed": int}
 def _making(record: Mapping[str, Any]) -> dict[str, Any]:
     """Rule, inputs, times and options of a file, from Snakemake's record of it."""
     fields = {"rule": record.get("rule"), "inputs": record.get("input")}
+    fields["log"] = next(iter(record.get("log") or []), None)
     for name, key in (("started", "starttime"), ("ended", "endtime")):
         if record.get(key):
             fields[name] = _time(record[key])

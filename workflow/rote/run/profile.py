@@ -17,7 +17,9 @@ from rote.core import tables
 from rote.core.errors import InputError
 from rote.run import manifest
 
-SAME = 0.05  # seconds between the times that Snakemake notes for a job's outputs, at most
+# seconds between the times that Snakemake notes for a job's outputs, one after another: of a job
+# with a log, which no other has, and of one without
+SAME, SAME_WITHOUT_LOG = 60.0, 0.05
 
 
 class Profile(NamedTuple):
@@ -53,7 +55,7 @@ def read(results: Path) -> Profile:
 def _jobs(files: Sequence[Mapping[str, Any]], run: str) -> list[dict[str, Any]]:
     """The jobs that made the files of a manifest, with times since the epoch."""
     jobs: list[dict[str, Any]] = []
-    latest: dict[tuple, dict[str, Any]] = {}  # job of a rule with these inputs that ended last
+    latest: dict[tuple, dict[str, Any]] = {}  # job of a rule, log and inputs that ended last
     home = Path("results", run)  # as inputs were named, wherever the folder is now
     timed = [entry for entry in files if {"rule", "started", "ended"} <= entry.keys()]
     for entry in sorted(timed, key=lambda entry: entry["ended"]):
@@ -61,9 +63,10 @@ def _jobs(files: Sequence[Mapping[str, Any]], run: str) -> list[dict[str, Any]]:
         end = datetime.fromisoformat(entry["ended"]).timestamp()
         rule = entry["rule"]
         inputs = tuple(entry.get("inputs", []))
-        job = latest.get((rule, inputs))
-        # Snakemake notes both times for each output anew, some milliseconds apart
-        if job is None or max(end - job["end"], abs(begin - job["begin"])) > SAME:
+        key = (rule, entry.get("log"), inputs)
+        job = latest.get(key)
+        same = SAME if "log" in entry else SAME_WITHOUT_LOG
+        if job is None or max(end - job["end"], abs(begin - job["begin"])) > same:
             job = {
                 "rule": rule,
                 "paper": rule.split("_")[0],
@@ -72,7 +75,7 @@ def _jobs(files: Sequence[Mapping[str, Any]], run: str) -> list[dict[str, Any]]:
                 "outputs": [],
                 "body_s": np.nan,
             }
-            latest[rule, inputs] = job
+            latest[key] = job
             jobs.append(job)
         job["begin"] = min(job["begin"], begin)
         job["end"] = end
