@@ -1,6 +1,8 @@
 """Two runs at once: on the same results the second is refused; on others both finish."""
 
+import os
 import re
+import signal
 import subprocess
 import time
 
@@ -29,7 +31,11 @@ def test_second_run_of_the_same_results_is_refused(project):
     ]
     first = start(project, *command)
     wait_for(project / "results/smoke/logs/longtail_synthesize_images.log")
-    second = run(project, *command, check=False)
+    os.killpg(first.pid, signal.SIGSTOP)  # else it may end before the second has begun
+    try:
+        second = run(project, *command, check=False)
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode
     assert "LockException" in second.stderr
     assert "--unlock" in second.stderr
