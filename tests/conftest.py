@@ -89,6 +89,23 @@ def run(
     return done
 
 
+def call(capsys, monkeypatch, *words) -> tuple[int, str, str]:
+    """Run `rote <words>` in this process: exit code, stdout, stderr."""
+    from rote import cli
+
+    monkeypatch.setattr(sys, "argv", ["rote", *words])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = stop.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    captured = capsys.readouterr()
+    return code or 0, captured.out, captured.err
+
+
 def snakemake(
     project: Path, *arguments: str, check: bool = True, **environment: str
 ) -> subprocess.CompletedProcess:

@@ -5,25 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rote import cli
 from rote.core.errors import InputError
 from rote.papers.raf import inputs
 from rote.papers.raf.simulation import KernelModel, RafProblem, RandomFeatures, simulate
 from rote.theory import raf
 from scipy import optimize
-
-
-def call(monkeypatch, *words):
-    """The error of a command line; empty if there is none."""
-    monkeypatch.setattr("sys.argv", ["rote", *words])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return str(stop.code or "")
-    return ""
-
 
 spectra = st.lists(st.floats(-4, 0), min_size=12, max_size=40).map(
     lambda logarithms: raf.eigenvalues(np.r_[10.0 ** np.array(logarithms), np.ones(12)])
@@ -130,13 +119,13 @@ def test_theory_predicts_simulations(loss, learner):
     ],
 )
 def test_other_eigenvalues_are_refused(values, message):
-    for call in (
+    for refuse in (
         lambda: raf.eigenvalues(values),
         lambda: raf.Learner(eigenvalues=values),
         lambda: raf.bayes_optimal(2.0, 0.1, values),
     ):
         with pytest.raises(InputError, match=message) as refused:
-            call()
+            refuse()
         assert "eigenvalues" in str(refused.value)
 
 
@@ -166,11 +155,12 @@ def test_features_do_not_know_a_covariance():
         ("missing.csv", "missing.csv"),
     ],
 )
-def test_other_inputs_are_refused_in_one_line(text, message, monkeypatch):
+def test_other_inputs_are_refused_in_one_line(text, message, capsys, monkeypatch):
     args = ["raf", "solve", "--loss", "square", "--alpha", "2", "--eps", "0.1", "--lam", "0.1"]
-    error = call(monkeypatch, *args, "--inputs", text)
+    code, _, error = call(capsys, monkeypatch, *args, "--inputs", text)
+    assert code == 1
     assert message in error
-    assert "\n" not in error
+    assert error.count("\n") == 1
 
 
 def test_eigenvalues_are_read_from_tables(tmp_path):
@@ -187,16 +177,18 @@ def test_eigenvalues_are_read_from_tables(tmp_path):
         inputs.eigenvalues(str(path))
 
 
-def test_grid_takes_inputs(tmp_path, monkeypatch):
+def test_grid_takes_inputs(tmp_path, capsys, monkeypatch):
     grid = ["raf", "grid", "--eps", "0.1", "--loss", "square", "--inputs", "power:0.8"]
     out = tmp_path / "grid.csv"
-    assert not call(monkeypatch, *grid, "--alpha", "1,2", "--lam", "0.1", "--out", str(out))
+    words = ["--alpha", "1,2", "--lam", "0.1", "--out", str(out)]
+    assert call(capsys, monkeypatch, *grid, *words)[0] == 0
     frame = pd.read_csv(out)
     learner = raf.Learner(eigenvalues=raf.power_law(0.8, 400))
     expected = raf.solve("square", [1.0, 2.0], 0.1, 0.1, learner)
     np.testing.assert_allclose(frame["e_gen"], expected.e_gen)
     assert (frame["e_bayes"] <= frame["e_gen"]).all()
-    assert not call(monkeypatch, *grid, "--alpha", "2", "--lam", "best", "--out", str(out))
+    words = ["--alpha", "2", "--lam", "best", "--out", str(out)]
+    assert call(capsys, monkeypatch, *grid, *words)[0] == 0
     best = pd.read_csv(out)["e_gen"].item()
     ridges = np.geomspace(1e-3, 1e2, 200)
     others = raf.solve("square", 2.0, 0.1, ridges, learner).e_gen
